@@ -1,0 +1,63 @@
+# Every target does all of its own set-up, and nothing twice: a stamp in .make/ is newer than what it was made of.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Node comes from the wheel in the virtual environment, so its folder goes first.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Node reads its own variable only; pass on the certificates that the machine was given.
+ifneq ($(SSL_CERT_FILE),)
+export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
+endif
+FRONT := $(shell find frontend -type f 2>/dev/null)
+
+.PHONY: help setup demo run test check format samples browser lock messages clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: .make/python .make/front ## Install everything the product needs, inside this folder
+
+demo: setup ## Try it: a sample event with real photos, on this machine
+	@$(BIN)/trouvaille demo
+
+run: setup ## Run a real instance: database, web and workers
+	@$(BIN)/trouvaille serve
+
+test: setup samples browser check ## Run the checks and all tests
+	@$(BIN)/python -m pytest
+
+check: setup ## Lint, types, import rules, migrations and translations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@npm run --silent check
+	@$(BIN)/python -m pytest -q tests/checks
+
+format: .make/python ## Put all Python into one shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+samples: .make/python ## Fetch the sample photos of the demo and the tests
+	@$(BIN)/python -m trouvaille.demo.samples
+
+browser: ## Make sure that there is a Chromium for the browser tests
+	@sh tools/browser
+
+messages: .make/python ## Bring the translation catalogues in step with the texts
+	@sh tools/messages
+
+lock: .make/python ## Resolve all dependencies anew
+	@sh tools/lock
+
+clean: ## Remove everything that was installed or built here
+	rm -rf .venv node_modules .make src/trouvaille/web/static
+
+.make/python: requirements-dev.lock pyproject.toml
+	@sh tools/venv $(PYTHON)
+	@mkdir -p .make && touch $@
+
+.make/front: .make/python package-lock.json $(FRONT) vite.config.ts tsconfig.json
+	@npm ci --no-audit --no-fund --loglevel=error
+	@npm run --silent build
+	@mkdir -p .make && touch $@

@@ -1,0 +1,82 @@
+/** What any page may carry: passwords that can be shown, links that can be copied, questions before deleting. */
+import { find, iconMarkup } from "../parts/find";
+
+function drawPasswordToggle(box: HTMLElement): void {
+  const input = find<HTMLInputElement>("input", box);
+  const toggle = document.createElement("button");
+  toggle.type = "button";
+  toggle.className = "button button--icon secret__toggle";
+  const show = (visible: boolean): void => {
+    input.type = visible ? "text" : "password";
+    toggle.innerHTML = iconMarkup(visible ? "eye-off" : "eye");
+    toggle.setAttribute("aria-label", (visible ? box.dataset["hide"] : box.dataset["show"]) ?? "");
+    toggle.setAttribute("aria-pressed", String(visible));
+  };
+  toggle.addEventListener("click", () => {
+    show(input.type === "password");
+    input.focus();
+  });
+  // A password manager must see a password field when the form goes.
+  input.form?.addEventListener("submit", () => show(false));
+  show(false);
+  box.append(toggle);
+}
+
+function enableCopy(button: HTMLElement): void {
+  if (!navigator.clipboard) return;
+  const label = find("[data-copy-label]", button);
+  const before = label.textContent;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    void navigator.clipboard.writeText(button.dataset["copy"] ?? "").then(() => {
+      label.textContent = button.dataset["copied"] ?? "";
+      setTimeout(() => (label.textContent = before), 2000);
+    });
+  });
+}
+
+function askFirst(event: SubmitEvent): void {
+  const form = event.target as HTMLFormElement;
+  const id = form.dataset["confirm"];
+  if (!id || form.dataset["sure"]) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const dialog = find<HTMLDialogElement>(`#${id}`);
+  dialog.returnValue = "";
+  dialog.addEventListener(
+    "close",
+    () => {
+      if (dialog.returnValue !== "yes") return;
+      form.dataset["sure"] = "yes";
+      form.requestSubmit();
+    },
+    { once: true },
+  );
+  dialog.showModal();
+}
+
+/** A second press on a slow connection must not send a form twice. */
+function sendOnce(event: SubmitEvent): void {
+  const form = event.target as HTMLFormElement;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.dataset["sent"]) event.preventDefault();
+  form.dataset["sent"] = "yes";
+  event.submitter?.setAttribute("aria-busy", "true");
+}
+
+function forgetSending(): void {
+  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-sent]")) delete form.dataset["sent"];
+  for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+}
+
+document.addEventListener("submit", askFirst);
+window.addEventListener("submit", sendOnce);
+window.addEventListener("pageshow", forgetSending);
+document.querySelectorAll<HTMLElement>("[data-secret]").forEach(drawPasswordToggle);
+document.querySelectorAll<HTMLElement>("button[data-copy]").forEach(enableCopy);
+document.querySelectorAll<HTMLElement>("[data-print]").forEach((button) => {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+});
+// A form that came back with errors is read from its first error on.
+document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();

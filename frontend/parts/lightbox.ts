@@ -1,0 +1,177 @@
+import type PhotoSwipe from "photoswipe";
+import type { SlideData } from "photoswipe";
+import { iconMarkup } from "./find";
+
+// The view rendition is smaller than the photo; zooming further would only show its pixels.
+const LONGEST_SIDE_PX = 2560;
+const LOAD_BEFORE_END = 6;
+const PHONE_PX = 640;
+
+export interface Slide extends SlideData {
+  id: string;
+  name: string;
+  file: string | undefined;
+}
+
+/** What a page wants from its lightbox beyond looking. */
+export interface Wishes {
+  texts: DOMStringMap;
+  /** Fetch the next page of tiles; resolves to the new links, empty at the end. */
+  more?: () => Promise<HTMLElement[]>;
+  /** Whether file names are shown: photographers think in them, guests don't. */
+  names?: boolean;
+  /** Offered as a button when given; resolves to whether the photo is to leave. */
+  notMe?: (id: string) => Promise<boolean>;
+}
+
+export function slideOf(link: HTMLElement): Slide {
+  const width = Number(link.dataset["width"]) || 1500;
+  const height = Number(link.dataset["height"]) || 1000;
+  const scale = Math.min(1, LONGEST_SIDE_PX / Math.max(width, height));
+  const image = link.querySelector("img");
+  return {
+    id: link.closest<HTMLElement>("[data-id]")?.dataset["id"] ?? "",
+    name: link.dataset["name"] ?? "",
+    file: link.dataset["file"],
+    src: link.dataset["view"] ?? "",
+    msrc: image?.currentSrc ?? "",
+    alt: image?.alt ?? "",
+    width: Math.round(width * scale),
+    height: Math.round(height * scale),
+    element: link,
+    thumbCropped: true,
+  };
+}
+
+/** Fetch the code before the first tap needs it. */
+export function warmUp(): void {
+  const load = (): void => void import("photoswipe");
+  if ("requestIdleCallback" in window) window.requestIdleCallback(load);
+  else setTimeout(load, 1500);
+}
+
+/** Show `links` from `index` on. The browser's back button closes the lightbox instead of leaving the page. */
+export async function openLightbox(links: HTMLElement[], index: number, wishes: Wishes): Promise<void> {
+  const { default: PhotoSwipe } = await import("photoswipe");
+  const slides = links.map(slideOf);
+  const texts = wishes.texts;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const lightbox = new PhotoSwipe({
+    dataSource: slides,
+    index,
+    loop: false,
+    preload: [1, 2],
+    bgOpacity: 1,
+    showHideAnimationType: still ? "none" : "zoom",
+    showAnimationDuration: 200,
+    hideAnimationDuration: 200,
+    zoomAnimationDuration: still ? 0 : 200,
+    arrowPrevTitle: texts["previous"] ?? "",
+    arrowNextTitle: texts["next"] ?? "",
+    closeTitle: texts["close"] ?? "",
+    zoomTitle: texts["zoom"] ?? "",
+    errorMsg: texts["broken"] ?? "",
+    arrowPrevSVG: iconMarkup("chevron-left"),
+    arrowNextSVG: iconMarkup("chevron-right"),
+    closeSVG: iconMarkup("x"),
+    // Room for the bars, so that nothing lies on the photo.
+    paddingFn: (viewport) => ({ top: 60, bottom: viewport.x <= PHONE_PX ? 84 : 24, left: 0, right: 0 }),
+  });
+  lightbox.on("uiRegister", () => addActions(lightbox, slides, wishes));
+  if (wishes.more) loadAhead(lightbox, slides, wishes.more);
+  closeOnBack(lightbox);
+  lightbox.init();
+}
+
+/** Our own buttons: beside the close button on a desk, under the thumb on a phone. */
+function addActions(lightbox: PhotoSwipe, slides: Slide[], wishes: Wishes): void {
+  const shown = (): Slide | undefined => lightbox.currSlide?.data as Slide | undefined;
+  const { download, notMe: notMeLabel } = wishes.texts;
+  lightbox.ui?.registerElement({
+    name: "actions",
+    appendTo: "root",
+    onInit: (bar) => {
+      const { notMe } = wishes;
+      if (notMe && notMeLabel) {
+        const button = action("button", "user-round-x", notMeLabel);
+        button.type = "button";
+        button.addEventListener("click", () => {
+          const slide = shown();
+          if (slide) void notMe(slide.id).then((leaves) => leaves && drop(lightbox, slides, slide));
+        });
+        bar.append(button);
+      }
+      if (!download) return;
+      const link = action("a", "download", download);
+      link.download = "";
+      lightbox.on("change", () => {
+        const file = shown()?.file;
+        link.hidden = !file;
+        if (file) link.href = file;
+      });
+      bar.append(link);
+    },
+  });
+  if (!wishes.names) return;
+  lightbox.ui?.registerElement({
+    name: "name",
+    order: 6,
+    onInit: (element) => lightbox.on("change", () => (element.textContent = shown()?.name ?? "")),
+  });
+}
+
+function action<T extends "a" | "button">(tag: T, icon: string, label: string): HTMLElementTagNameMap[T] {
+  const element = document.createElement(tag);
+  element.className = "pswp__action";
+  element.innerHTML = iconMarkup(icon);
+  element.append(label);
+  return element;
+}
+
+/** Take one photo out while the lightbox is open, and show its neighbour. */
+function drop(lightbox: PhotoSwipe, slides: Slide[], slide: Slide): void {
+  const at = slides.indexOf(slide);
+  if (at < 0) return;
+  slides.splice(at, 1);
+  if (slides.length === 0) return lightbox.close();
+  const shown = Math.min(lightbox.currIndex, slides.length - 1);
+  if (shown !== lightbox.currIndex) lightbox.goTo(shown);
+  for (const index of [shown - 1, shown, shown + 1]) lightbox.refreshSlideContent(index);
+  lightbox.dispatch("change");
+}
+
+function loadAhead(lightbox: PhotoSwipe, slides: Slide[], more: () => Promise<HTMLElement[]>): void {
+  let loading = false;
+  lightbox.on("change", () => {
+    if (loading || lightbox.currIndex < slides.length - LOAD_BEFORE_END) return;
+    loading = true;
+    void more().then((links) => {
+      slides.push(...links.map(slideOf));
+      const ahead = lightbox.mainScroll.itemHolders[2];
+      if (ahead && !ahead.slide && links.length) lightbox.setContent(ahead, lightbox.currIndex + 1, true);
+      loading = links.length === 0;
+      if (links.length) lightbox.dispatch("change");
+    });
+  });
+}
+
+function closeOnBack(lightbox: PhotoSwipe): void {
+  let ours = false;
+  const back = (): void => {
+    ours = false;
+    lightbox.close();
+  };
+  lightbox.on("beforeOpen", () => {
+    history.pushState({ lightbox: true }, "");
+    ours = true;
+    window.addEventListener("popstate", back, { once: true });
+  });
+  lightbox.on("close", () => {
+    window.removeEventListener("popstate", back);
+    if (ours) history.back();
+  });
+  lightbox.on("destroy", () => {
+    const place = document.getElementById("snacks");
+    if (place) document.body.append(place);
+  });
+}

@@ -1,0 +1,88 @@
+import { fragment } from "./ask";
+
+/** What a merge did to a list of tiles. */
+export interface Merged {
+  added: HTMLElement[];
+  removed: HTMLElement[];
+}
+
+const idOf = (tile: HTMLElement): string => tile.dataset["id"] ?? "";
+const tilesOf = (place: ParentNode): HTMLElement[] => [...place.querySelectorAll<HTMLElement>("[data-id]")];
+
+/**
+ * Bring a list up to date with the newest first page of it, touching only what changed.
+ *
+ * Tiles that the first page no longer has are removed as far down as the page reaches; what was loaded below stays.
+ * `news` is used up. With `place` "end" new tiles are put after all others, so that nothing moves.
+ */
+export function merge(list: HTMLElement, news: DocumentFragment, place: "order" | "end"): Merged {
+  const fresh = tilesOf(news);
+  const ids = new Set(fresh.map(idOf));
+  const here = tilesOf(list);
+  const present = new Map(here.map((tile) => [idOf(tile), tile]));
+  const goesOn = news.querySelector("[data-next]") !== null;
+  const reach = goesOn ? here.findLastIndex((tile) => ids.has(idOf(tile))) : here.length - 1;
+
+  if (goesOn && reach < 0) {
+    // A whole page of news: what is below could have a gap before it, so the list starts anew.
+    list.replaceChildren(news);
+    return { added: fresh.filter((tile) => !present.has(idOf(tile))), removed: here };
+  }
+  const removed = here.slice(0, reach + 1).filter((tile) => !ids.has(idOf(tile)));
+  removed.forEach((tile) => tile.remove());
+
+  const added = fresh.filter((tile) => !present.has(idOf(tile)));
+  const end = list.querySelector("[data-next]");
+  let before: Element | null = end;
+  for (const tile of [...fresh].reverse()) {
+    const known = present.get(idOf(tile));
+    if (known) before = known;
+    else {
+      list.insertBefore(tile, place === "end" ? end : before);
+      if (place === "order") before = tile;
+    }
+  }
+  return { added, removed };
+}
+
+/** Load the next page of a list when its end comes near. */
+export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
+  let loading: Promise<HTMLElement[]> | undefined;
+  const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && void load(), {
+    rootMargin: "1200px",
+  });
+
+  async function fetchNext(): Promise<HTMLElement[]> {
+    const end = list.querySelector<HTMLElement>("[data-next]");
+    if (!end) return [];
+    try {
+      const news = await fragment(end.dataset["next"] ?? "");
+      const here = new Set(tilesOf(list).map(idOf));
+      const added = tilesOf(news).filter((tile) => !here.has(idOf(tile)));
+      tilesOf(news).filter((tile) => here.has(idOf(tile))).forEach((tile) => tile.remove());
+      end.replaceWith(news);
+      added.forEach(dress);
+      watch();
+      return added.flatMap((tile) => [...tile.querySelectorAll<HTMLElement>("a[data-view]")]);
+    } catch {
+      // The link at the end stays, for a press when the network is back.
+      list.classList.remove("grid--endless");
+      return [];
+    }
+  }
+
+  function load(): Promise<HTMLElement[]> {
+    loading ??= fetchNext().finally(() => (loading = undefined));
+    return loading;
+  }
+
+  function watch(): void {
+    observer.disconnect();
+    const end = list.querySelector("[data-next]");
+    if (end) observer.observe(end);
+  }
+
+  list.classList.add("grid--endless");
+  watch();
+  return { load, watch };
+}

@@ -1,0 +1,108 @@
+"""The web application: puts the slices together. Imports no job module, and so neither a model nor an image library."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import text
+
+from trouvaille import logs
+from trouvaille.accounts import pages as accounts_pages
+from trouvaille.accounts.identity import identify
+from trouvaille.accounts.passwords import Passwords
+from trouvaille.core.db import connect, sessions_of
+from trouvaille.core.live import Hub
+from trouvaille.core.secrets import Vault, load_key
+from trouvaille.core.storage import Storage
+from trouvaille.delivery import pages as delivery_pages
+from trouvaille.delivery import pictures
+from trouvaille.events import pages as events_pages
+from trouvaille.guests import pages as guests_pages
+from trouvaille.photos import pages as photos_pages
+from trouvaille.privacy import pages as privacy_pages
+from trouvaille.settings import Settings
+from trouvaille.web import errors, i18n
+from trouvaille.web.render import STATIC, environment
+from trouvaille.web.security import Guard
+from trouvaille.web.site import Limits, Session, Site
+
+YEAR_S = 31_536_000
+
+
+class Assets(StaticFiles):
+    """Built files carry a hash in their name, so a browser may keep them for good."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
+        return response
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An application for one web process. ``settings.database_url`` must be set."""
+    if settings.database_url is None:
+        raise ValueError("the web process needs DATABASE_URL; `trouvaille serve` sets it")
+    engine = connect(settings.database_url, pool_size=settings.database_pool_size, application="trouvaille web")
+    site = Site(
+        sessions=sessions_of(engine),
+        storage=Storage(settings.photos_url),
+        vault=Vault(load_key(settings.data_dir / "secret.key")),
+        hub=Hub(settings.database_url),
+        limits=Limits(
+            photo_bytes=settings.photo_limit_bytes,
+            photo_pixels=settings.photo_limit_pixels,
+            upload_bytes=settings.upload_limit_bytes,
+            selfie_bytes=settings.selfie_limit_bytes,
+        ),
+        public_url=settings.public_url,
+        session_idle_days=settings.session_idle_days,
+        session_absolute_days=settings.session_absolute_days,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        environment()
+        async with site.hub:
+            yield
+        app.state.passwords.close()
+        await engine.dispose()
+
+    app = FastAPI(title="Trouvaille", lifespan=lifespan, dependencies=[Depends(identify)], openapi_url=None)
+    app.state.settings = settings
+    app.state.site = site
+    app.state.passwords = Passwords(settings.hashing_threads)
+    errors.install(app)
+    for router in (
+        accounts_pages.router,
+        events_pages.router,
+        photos_pages.router,
+        guests_pages.router,
+        delivery_pages.router,
+        pictures.router,
+        privacy_pages.router,
+    ):
+        app.include_router(router)
+    _add_health(app)
+    app.mount("/static", Assets(directory=STATIC, check_dir=False), name="static")
+    app.add_middleware(i18n.Languages)
+    app.add_middleware(
+        Guard,
+        public_url=settings.public_url,
+        upload_bytes=settings.upload_limit_bytes,
+        selfie_bytes=settings.selfie_limit_bytes,
+    )
+    app.add_middleware(logs.RequestLog)
+    return app
+
+
+def _add_health(app: FastAPI) -> None:
+    @app.get("/livez", include_in_schema=False)
+    async def livez() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz(session: Session) -> JSONResponse:
+        await session.execute(text("SELECT 1"))
+        return JSONResponse({"status": "ok"})

@@ -1,0 +1,186 @@
+"""The command ``trouvaille``. Each command loads only what it needs: `web` must not load the face engine."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trouvaille import __version__, logs
+from trouvaille.settings import Settings
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Every guest finds the photos they are in.")
+admin = typer.Typer(no_args_is_help=True, help="Accounts and upkeep of this instance.")
+cli.add_typer(admin, name="admin")
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything of this instance.")]
+
+
+def _settings(**overrides: Any) -> Settings:
+    """Settings from the environment, with what was given on the command line in front."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings = Settings(**given)
+    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
+
+
+@cli.command()
+def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
+    """Run everything on this machine: database, web and workers. Ctrl-C stops all."""
+    from trouvaille import instance
+    from trouvaille.supervisor import supervise
+
+    settings = _settings(host=host, port=port, data_dir=data_dir)
+    logs.configure(settings.log_level, process="supervisor")
+    with instance.database(settings) as (ready, postgres):
+        _say_where(ready)
+        children = [*instance.web(ready), *instance.workers(ready)]
+        status = asyncio.run(supervise(children, postgres=postgres))
+    raise typer.Exit(status)
+
+
+def _say_where(settings: Settings) -> None:
+    """Tell the operator where to go; before the first account is made, with the code that proves who they are."""
+    from trouvaille.accounts import service as accounts
+    from trouvaille.core.db import connect, sessions_of, transaction
+    from trouvaille.core.secrets import Vault, load_key
+
+    async def is_new() -> bool:
+        engine = connect(settings.database_url or "", pool_size=1)
+        try:
+            async with transaction(sessions_of(engine)) as session:
+                return not await accounts.has_staff(session)
+        finally:
+            await engine.dispose()
+
+    address = settings.public_url or f"http://{_shown_host(settings.host)}:{settings.port}"
+    typer.echo(f"Trouvaille is at {address}")
+    if asyncio.run(is_new()):
+        token = Vault(load_key(settings.data_dir / "secret.key")).setup_token()
+        typer.echo(f"First start: make your account at {address}/setup?token={token}")
+
+
+def _shown_host(host: str) -> str:
+    return "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1", "::") else host  # noqa: S104 - compared, not bound
+
+
+@cli.command()
+def web(host: Host = None, port: Port = None) -> None:
+    """Run a web process; needs DATABASE_URL."""
+    import uvicorn
+
+    from trouvaille.instance import GRACE_S
+
+    settings = _settings(host=host, port=port)
+    uvicorn.run(
+        "trouvaille.cli:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.web_processes,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def application() -> Any:
+    """The ASGI application with settings from the environment, for uvicorn and other servers."""
+    from trouvaille.app import create_app
+
+    settings = _settings()
+    logs.configure(settings.log_level, process="web")
+    return create_app(settings)
+
+
+@cli.command()
+def worker(
+    queues: Annotated[str, typer.Option(help="Queues to serve, separated by commas.")] = "selfies,photos,upkeep",
+    concurrency: Annotated[int | None, typer.Option(min=1, max=64, help="Jobs at the same time.")] = None,
+) -> None:
+    """Run a worker process; needs DATABASE_URL."""
+    from trouvaille import worker as workers
+
+    settings = _settings()
+    logs.configure(settings.log_level, process="worker")
+    names = [name.strip() for name in queues.split(",") if name.strip()]
+    if unknown := sorted(set(names) - set(workers.QUEUES)):
+        raise typer.BadParameter(f"unknown queue: {', '.join(unknown)}")
+    asyncio.run(workers.run(settings, names, concurrency=concurrency or settings.photo_threads))
+
+
+@cli.command()
+def demo(
+    once: Annotated[bool, typer.Option(help="Do the work without a server, print what was found, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --once: one JSON object as the last line.")] = False,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Try it: a sample event with real photos, in a folder that is removed at the end."""
+    from trouvaille.demo import run
+    from trouvaille.demo.samples import SamplesMissing
+
+    logs.configure("WARNING", process="demo")
+    try:
+        if once:
+            result = run.once()
+            typer.echo(json.dumps(result) if as_json else run.in_words(result))
+        else:
+            raise typer.Exit(run.serve(host=host, port=port))
+    except SamplesMissing as error:
+        typer.echo(f"The sample photos could not be fetched: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@admin.command()
+def create(
+    email: Annotated[str, typer.Option(prompt="E-mail")],
+    name: Annotated[str, typer.Option(prompt="Name")],
+    data_dir: DataDir = None,
+    organiser: Annotated[bool, typer.Option(help="May work on their own events only.")] = False,
+    password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input.")] = False,
+) -> None:
+    """Make an account for a member of staff; an administrator unless told otherwise."""
+    from trouvaille.accounts.models import Role
+    from trouvaille.core.errors import Refused
+    from trouvaille.instance import create_staff
+
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    role = Role.ORGANISER if organiser else Role.ADMINISTRATOR
+    try:
+        create_staff(_settings(data_dir=data_dir), email=email, name=name, password=password, role=role)
+    except Refused as error:
+        typer.echo(error.text % error.params if error.params else error.text, err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{name} can now sign in as {role.value}.")
+
+
+@admin.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to the newest schema; `serve` does it by itself."""
+    from trouvaille.instance import database
+
+    with database(_settings(data_dir=data_dir)):
+        typer.echo("The database is up to date.")
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    cli()

@@ -1,0 +1,92 @@
+"""The database: declarative base, engine, sessions, and locks that end with their transaction."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+
+from sqlalchemy import DateTime, Enum, MetaData, Uuid, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Alembic needs stable names to drop a constraint by.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables of all slices; ids are random UUIDs, so none can be walked and events can move between databases."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar = {datetime: DateTime(timezone=True), UUID: Uuid()}
+
+
+class Identified:
+    """A table whose rows are known by a random id."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+
+
+def words(kind: type[StrEnum]) -> Enum:
+    """A column that holds one of an enumeration's words, as text: a new word needs no migration."""
+    return Enum(kind, native_enum=False, length=20, values_callable=lambda each: [member.value for member in each])
+
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+def driver_url(url: str) -> str:
+    """The same address, spoken through psycopg."""
+    return make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def plain_url(url: str) -> str:
+    """The same address as libpq reads it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def connect(url: str, *, pool_size: int = 10, application: str = "trouvaille") -> AsyncEngine:
+    """An engine with a bounded pool; a request that finds it empty waits 10 s, then fails as busy."""
+    return create_async_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={"application_name": application, "connect_timeout": 10},
+    )
+
+
+def sessions_of(engine: AsyncEngine) -> Sessions:
+    """Sessions whose objects stay readable after the commit at the boundary."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def transaction(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """One transaction: committed when the block ends well, rolled back otherwise."""
+    async with sessions() as session, session.begin():
+        yield session
+
+
+async def raw_connection(session: AsyncSession) -> Any:
+    """The psycopg connection that this session's transaction runs on."""
+    return (await (await session.connection()).get_raw_connection()).driver_connection
+
+
+async def lock_exclusive(session: AsyncSession, name: str) -> None:
+    """Wait until nobody else holds ``name``, and hold it until the transaction ends."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+
+async def lock_shared(session: AsyncSession, name: str) -> None:
+    """Hold ``name`` together with other sharers until the transaction ends; exclusive holders wait."""
+    await session.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))"), {"name": name})

@@ -1,0 +1,198 @@
+"""The queue of background jobs: Procrastinate on the product's own database.
+
+A slice's ``tasks`` module declares jobs with ``@job``; any slice asks for one by name with ``defer``, on the connection
+of its own transaction, so that a row and its job are committed together or not at all.
+
+A job whose worker was killed is run again by ``revive``. A job that was running in two workers that died is given
+up: its ``abandon`` verb tells the people concerned why.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Concatenate
+from uuid import UUID
+
+import procrastinate
+import psycopg
+import structlog
+from procrastinate import JobContext, PsycopgConnector, RetryStrategy
+from sqlalchemy import BigInteger, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trouvaille.core.clock import now
+from trouvaille.core.db import Base, Sessions, raw_connection, transaction
+from trouvaille.core.errors import Unavailable
+from trouvaille.core.secrets import Vault
+from trouvaille.core.storage import Storage
+
+log = structlog.get_logger()
+
+SELFIES, PHOTOS, UPKEEP = "selfies", "photos", "upkeep"
+DEATHS_ALLOWED = 1
+TRIES = 6
+TRANSIENT = (Unavailable, DBAPIError, PoolTimeout, psycopg.OperationalError)
+
+# Never opened: it holds the declared jobs; a worker opens a copy with a connector of its own.
+app = procrastinate.App(connector=PsycopgConnector())
+
+Abandon = Callable[[AsyncSession, dict[str, Any], str], Awaitable[None]]
+_abandon: dict[str, Abandon] = {}
+
+
+class JobDeath(Base):
+    """How often a job was running in a worker that died. No foreign key: the queue's tables are not ours to model."""
+
+    __tablename__ = "job_deaths"
+
+    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    deaths: Mapped[int] = mapped_column(default=1)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker hands to every job. ``engine`` is the face engine, whose type only job modules know."""
+
+    sessions: Sessions
+    storage: Storage
+    vault: Vault
+    engine: Any
+
+
+JobBody = Callable[Concatenate[Work, ...], Awaitable[None]]
+
+
+def job(name: str, *, queue: str, abandon: Abandon | None = None) -> Callable[[JobBody], JobBody]:
+    """Declare a job.
+
+    Args:
+        name: ``slice.verb``.
+        queue: one of ``SELFIES``, ``PHOTOS``, ``UPKEEP``.
+        abandon: called in a transaction with the job's arguments and a reason code (``worker_died`` or ``internal``)
+            when the job is given up for good.
+
+    Transient errors (database or store away) are tried again after 2, 4, 8 … seconds; others are not.
+    """
+
+    def declare(body: JobBody) -> JobBody:
+        if abandon is not None:
+            _abandon[name] = abandon
+
+        @app.task(
+            name=name,
+            queue=queue,
+            pass_context=True,
+            retry=RetryStrategy(max_attempts=TRIES - 1, exponential_wait=2, retry_exceptions=set(TRANSIENT)),
+        )
+        async def run(context: JobContext, /, **args: Any) -> None:
+            work: Work = context.additional_context["work"]
+            structlog.contextvars.bind_contextvars(job=context.job.id, task=name)
+            try:
+                await body(work, **args)
+            except Exception as error:
+                last = not isinstance(error, TRANSIENT) or context.job.attempts >= TRIES - 1
+                log.warning("job failed", kind=type(error).__name__, last=last, exc_info=last)
+                if last and abandon is not None:
+                    async with transaction(work.sessions) as session:
+                        await abandon(session, args, "internal")
+                raise
+            finally:
+                structlog.contextvars.clear_contextvars()
+
+        return body
+
+    return declare
+
+
+async def defer(
+    session: AsyncSession, name: str, *, queue: str, lock: str | None = None, priority: int = 0, **args: Any
+) -> None:
+    """Ask for a job in this session's transaction; it starts some milliseconds after the commit.
+
+    Args:
+        name: the job's name; its code need not be loaded in this process.
+        lock: jobs with the same lock run one after another.
+        priority: higher first within its queue.
+        args: ids; UUIDs are sent as text.
+    """
+    plain = {key: str(value) if isinstance(value, UUID) else value for key, value in args.items()}
+    deferrer = app.configure_task(
+        name,
+        queue=queue,
+        lock=lock,
+        priority=priority,
+        connection=await raw_connection(session),
+    )
+    await deferrer.defer_async(**plain)
+
+
+async def defer_again(session: AsyncSession, name: str, *, key: str, values: list[UUID], queue: str) -> int:
+    """Ask for one job per id, but not for ids whose job still waits or runs; returns how many were asked for."""
+    known = await session.scalars(
+        text(
+            "SELECT args->>:key FROM procrastinate_jobs"
+            " WHERE task_name = :name AND status IN ('todo', 'doing') AND args->>:key = ANY(:values)"
+        ),
+        {"key": key, "name": name, "values": [str(value) for value in values]},
+    )
+    busy = set(known)
+    missing = [value for value in values if str(value) not in busy]
+    for value in missing:
+        arguments: dict[str, Any] = {key: value}
+        await defer(session, name, queue=queue, **arguments)
+    return len(missing)
+
+
+STALLED = """
+SELECT job.id, job.task_name, job.args
+  FROM procrastinate_jobs job
+  LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id
+ WHERE job.status = 'doing'
+   AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => :after))
+ ORDER BY job.id
+   FOR UPDATE OF job SKIP LOCKED
+"""
+COUNT_DEATH = """
+INSERT INTO job_deaths (job_id, deaths) VALUES (:id, 1)
+ON CONFLICT (job_id) DO UPDATE SET deaths = job_deaths.deaths + 1
+RETURNING deaths
+"""
+
+FORGET_DEATHS = """
+DELETE FROM job_deaths
+ WHERE NOT EXISTS (SELECT 1 FROM procrastinate_jobs job WHERE job.id = job_id AND job.status IN ('todo', 'doing'))
+"""
+
+
+async def revive(sessions: Sessions, *, stalled_after_s: float) -> int:
+    """Run jobs of dead workers again, and give up those that were there at two deaths.
+
+    Several jobs run in one worker, so the innocent die with the guilty. The jobs of one death start again two seconds
+    apart, so that they don't meet the same end together a second time.
+
+    Args:
+        stalled_after_s: a worker without a heartbeat for so long is dead.
+
+    Returns:
+        How many jobs were dealt with.
+    """
+    async with transaction(sessions) as session:
+        rows = (await session.execute(text(STALLED), {"after": stalled_after_s})).all()
+        for place, (job_id, task_name, args) in enumerate(rows):
+            deaths = await session.scalar(text(COUNT_DEATH), {"id": job_id}) or 1
+            if deaths > DEATHS_ALLOWED:
+                if task_name in _abandon:
+                    await _abandon[task_name](session, args, "worker_died")
+                await session.execute(text("SELECT procrastinate_finish_job_v1(:id, 'failed', false)"), {"id": job_id})
+            else:
+                await session.execute(
+                    text("SELECT procrastinate_retry_job_v2(:id, :at, NULL, NULL, NULL)"),
+                    {"id": job_id, "at": now() + timedelta(seconds=2 * place)},
+                )
+            log.warning("job of a dead worker", job=job_id, task=task_name, deaths=deaths)
+        if rows:
+            await session.execute(text(FORGET_DEATHS))
+        return len(rows)

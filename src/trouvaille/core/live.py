@@ -1,0 +1,118 @@
+"""Telling open pages that something changed: PostgreSQL's NOTIFY in, one small queue per listener out.
+
+A message names a topic and an event; pages then ask for what they show. A listener that falls behind gets the newest
+state once, not a backlog.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.core.db import plain_url
+
+log = structlog.get_logger()
+CHANNEL = "trouvaille_live"
+
+
+async def publish(session: AsyncSession, topic: str, event: str = "changed", **data: Any) -> None:
+    """Tell the listeners of ``topic`` when this transaction commits; nothing is told if it does not."""
+    message = json.dumps({"topic": topic, "event": event, "data": data})
+    await session.execute(text("SELECT pg_notify(:channel, :message)"), {"channel": CHANNEL, "message": message})
+
+
+class Listener:
+    """What one open page has not been told yet: the newest message of each event."""
+
+    def __init__(self) -> None:
+        self._pending: dict[str, dict[str, Any]] = {}
+        self._wake = asyncio.Event()
+
+    def offer(self, event: str, data: dict[str, Any]) -> None:
+        """Leave a message; it replaces an older one of the same event."""
+        self._pending[event] = data
+        self._wake.set()
+
+    async def take(self, timeout_s: float) -> dict[str, dict[str, Any]]:
+        """All messages that wait, at most ``timeout_s`` from now; empty when nothing came."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), timeout_s)
+        self._wake.clear()
+        pending, self._pending = self._pending, {}
+        return pending
+
+
+class Hub:
+    """One LISTEN connection of a web process, shared by all its open pages."""
+
+    def __init__(self, url: str) -> None:
+        self._url = plain_url(url)
+        self._listeners: dict[str, set[Listener]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+        self.closing = asyncio.Event()
+
+    async def __aenter__(self) -> "Hub":
+        self._task = asyncio.create_task(self._run(), name="live hub")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def close(self) -> None:
+        """Let every open stream end, so that a stopping server need not wait for its guests."""
+        self.closing.set()
+        self._tell_all("closing")
+
+    @asynccontextmanager
+    async def listen(self, *topics: str) -> AsyncIterator[Listener]:
+        """A listener of these topics for as long as the block runs."""
+        listener = Listener()
+        for topic in topics:
+            self._listeners[topic].add(listener)
+        try:
+            yield listener
+        finally:
+            for topic in topics:
+                self._listeners[topic].discard(listener)
+                if not self._listeners[topic]:
+                    del self._listeners[topic]
+
+    @property
+    def open_listeners(self) -> int:
+        """How many listeners there are now."""
+        return len({listener for group in self._listeners.values() for listener in group})
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, application_name="trouvaille live"
+                ) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._tell_all("changed")  # what was told while nobody listened is lost: everybody looks again
+                    async for notice in connection.notifies():
+                        self._dispatch(notice.payload)
+            except psycopg.Error as error:
+                log.warning("live hub lost the database", kind=type(error).__name__)
+            await asyncio.sleep(1)
+
+    def _dispatch(self, payload: str) -> None:
+        message = json.loads(payload)
+        for listener in self._listeners.get(message["topic"], ()):
+            listener.offer(message["event"], message["data"])
+
+    def _tell_all(self, event: str) -> None:
+        for group in self._listeners.values():
+            for listener in group:
+                listener.offer(event, {})

@@ -1,0 +1,112 @@
+"""Secrets of the instance and what is made with them: sealed bytes, signed tickets, opaque tokens, codes.
+
+No secret has a default. The first start writes a random key into the data folder, readable by its owner alone; an
+instance on several machines sets the same key on each.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from trouvaille.core.errors import Invalid
+
+# 31 signs that nobody confuses when a code is read aloud or copied from a table card: no 0 O, 1 I L, no vowel
+# but A E U, which keeps most words out. 31^8 is 8.5e11 codes.
+CODE_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+
+def load_key(path: Path) -> bytes:
+    """Read the instance's key (32 bytes), making it at the first start with mode 0600.
+
+    Two processes that start together agree: the file appears whole under its name or not at all.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(base64.urlsafe_b64encode(secrets.token_bytes(32)))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    key = base64.urlsafe_b64decode(path.read_bytes())
+    if len(key) != 32:
+        raise ValueError(f"{path} does not hold a key of 32 bytes")
+    return key
+
+
+class Vault:
+    """Seals bytes and signs tickets with keys derived from the instance's one key."""
+
+    def __init__(self, key: bytes) -> None:
+        """``key``: 32 random bytes."""
+        self._key = key
+        self._seal = self._fernet("selfies")
+
+    def _fernet(self, purpose: str) -> Fernet:
+        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(self._key)
+        return Fernet(base64.urlsafe_b64encode(derived))
+
+    def setup_token(self) -> str:
+        """What proves, before there is any account, that somebody can read the server's console."""
+        derived = HKDF(algorithm=SHA256(), length=12, salt=None, info=b"setup").derive(self._key)
+        return "".join(CODE_SIGNS[byte % len(CODE_SIGNS)] for byte in derived)
+
+    def seal(self, data: bytes) -> bytes:
+        """Encrypt and authenticate bytes for keeping."""
+        return self._seal.encrypt(data)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Undo ``seal``.
+
+        Raises:
+            Invalid: the bytes were changed, or sealed with another key.
+        """
+        try:
+            return self._seal.decrypt(sealed)
+        except InvalidToken as error:
+            raise Invalid from error
+
+    def ticket(self, purpose: str, content: dict[str, Any]) -> str:
+        """A sealed note that a browser carries for us and can neither read nor change."""
+        return self._fernet(f"ticket:{purpose}").encrypt(json.dumps(content).encode()).decode()
+
+    def open_ticket(self, purpose: str, ticket: str, *, max_age_s: int) -> dict[str, Any]:
+        """Read a ticket of the same purpose.
+
+        Raises:
+            Invalid: it is older than ``max_age_s`` or not ours.
+        """
+        try:
+            content = self._fernet(f"ticket:{purpose}").decrypt(ticket.encode(), ttl=max_age_s)
+        except InvalidToken as error:
+            raise Invalid from error
+        opened: dict[str, Any] = json.loads(content)
+        return opened
+
+
+def new_token() -> str:
+    """An opaque token of 256 random bits, safe in a URL and a cookie."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> bytes:
+    """What the database keeps of a token (32 bytes); a plain hash suffices for 256 random bits."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def new_code(length: int = 8) -> str:
+    """An event code that can be read aloud, from the system's random source."""
+    return "".join(secrets.choice(CODE_SIGNS) for _ in range(length))

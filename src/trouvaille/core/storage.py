@@ -1,0 +1,111 @@
+"""Photo bytes, in any object store that obstore speaks: a local folder, S3, GCS, Azure.
+
+Keys are paths with forward slashes. A local folder answers ``put`` only after the bytes and their folder entry are on
+the disk, since obstore's local store leaves that to the operating system.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import obstore
+from obstore.store import LocalStore, from_url
+
+from trouvaille.core.errors import NotFound, Unavailable
+
+
+class Storage:
+    """A small set of verbs over one object store."""
+
+    def __init__(self, url: str) -> None:
+        """``url``: ``file:///folder``, ``s3://bucket/prefix``, ``gs://…`` or ``az://…``."""
+        parsed = urlparse(url)
+        self._root: Path | None = None
+        self._store: Any
+        if parsed.scheme == "file":
+            self._root = Path(url2pathname(parsed.path))
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._store = LocalStore(self._root)
+        else:
+            self._store = from_url(url)
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Keep ``data`` under ``key``, replacing what was there; durable when this returns.
+
+        Raises:
+            Unavailable: the store is full or away.
+        """
+        try:
+            await obstore.put_async(self._store, key, data)
+            if self._root is not None:
+                await asyncio.to_thread(_sync_to_disk, self._root, key)
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise Unavailable from error
+
+    async def get(self, key: str) -> bytes:
+        """The bytes under ``key``.
+
+        Raises:
+            NotFound: nothing lies there.
+            Unavailable: the store is away.
+        """
+        try:
+            result = await obstore.get_async(self._store, key)
+            return bytes(await result.bytes_async())
+        except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
+            raise NotFound from error
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise Unavailable from error
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """The bytes under ``key`` in pieces of about 1 MB, opened before the first piece is asked for.
+
+        Raises:
+            NotFound: nothing lies there.
+        """
+        try:
+            result = await obstore.get_async(self._store, key)
+        except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
+            raise NotFound from error
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async for piece in result.stream(min_chunk_size=1024**2):
+                yield bytes(piece)
+
+        return pieces()
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Remove the keys; one that is already gone is no error."""
+        for key in keys:
+            try:
+                await obstore.delete_async(self._store, key)
+            except (FileNotFoundError, obstore.exceptions.NotFoundError):
+                continue
+
+    async def delete_under(self, prefix: str) -> int:
+        """Remove everything below a folder; returns how many objects went."""
+        removed = 0
+        async for batch in obstore.list(self._store, prefix=prefix):
+            keys = [entry["path"] for entry in batch]
+            await self.delete(keys)
+            removed += len(keys)
+        return removed
+
+    async def keys_under(self, prefix: str) -> list[str]:
+        """All keys below a folder, in no order."""
+        return [entry["path"] async for batch in obstore.list(self._store, prefix=prefix) for entry in batch]
+
+
+def _sync_to_disk(root: Path, key: str) -> None:
+    """Flush a file and every folder entry that leads to it; a new folder's entry lies in its parent."""
+    path = root / key
+    for target in (path, *(parent for parent in path.parents if parent == root or root in parent.parents)):
+        handle = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

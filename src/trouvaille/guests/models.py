@@ -1,0 +1,90 @@
+"""Tables of the guests slice: guests of an event, what they agreed to, and their enrolments."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import ForeignKey, Index, String, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trouvaille.core.clock import now
+from trouvaille.core.db import Base, Identified, words
+
+TEMPLATE_SIZE = 128
+
+
+class Guest(Identified, Base):
+    """An account that exists in one event alone; the same username or e-mail is free in every other."""
+
+    __tablename__ = "guests"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
+    username: Mapped[str] = mapped_column(String(40))
+    email: Mapped[str] = mapped_column(String(254))
+    display_name: Mapped[str] = mapped_column(String(80))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    locale: Mapped[str] = mapped_column(String(5), default="en")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (
+        Index("uq_guests_event_username", event_id, func.lower(username), unique=True),
+        Index("uq_guests_event_email", event_id, func.lower(email), unique=True),
+        # Signing in looks across events.
+        Index("ix_guests_username", func.lower(username)),
+        Index("ix_guests_email", func.lower(email)),
+    )
+
+
+class Consent(Identified, Base):
+    """One agreement to face finding: which text, in which language, from when to when."""
+
+    __tablename__ = "consents"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
+    guest_id: Mapped[UUID] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"), index=True)
+    text_version: Mapped[str] = mapped_column(String(20))
+    locale: Mapped[str] = mapped_column(String(5))
+    given_at: Mapped[datetime] = mapped_column(default=now)
+    withdrawn_at: Mapped[datetime | None]
+
+
+class EnrolmentState(StrEnum):
+    """How far a selfie has come."""
+
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+class Enrolment(Identified, Base):
+    """One selfie and, once it is accepted, the template made of it: (128,) unit length."""
+
+    __tablename__ = "enrolments"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
+    guest_id: Mapped[UUID] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"))
+    state: Mapped[EnrolmentState] = mapped_column(
+        words(EnrolmentState),
+        default=EnrolmentState.WAITING,
+    )
+    reason: Mapped[str | None] = mapped_column(String(40))
+    template: Mapped[NDArray[np.float32] | None] = mapped_column(HALFVEC(TEMPLATE_SIZE))
+    engine: Mapped[str | None] = mapped_column(String(120))
+    quality: Mapped[float | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    decided_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_enrolments_guest", guest_id, created_at),
+        Index("uq_enrolments_accepted", guest_id, unique=True, postgresql_where=text("state = 'accepted'")),
+        # A new photo is compared with everybody enrolled in its event.
+        Index("ix_enrolments_gallery", event_id, postgresql_where=text("state = 'accepted'")),
+    )
+
+    @property
+    def selfie_key(self) -> str:
+        """Where the sealed selfie lies in the store."""
+        return f"events/{self.event_id}/selfies/{self.id}"

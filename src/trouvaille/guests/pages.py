@@ -1,0 +1,155 @@
+"""A guest's way in: register, agree, take a selfie."""
+
+from typing import Annotated, TypedDict
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import UploadFile
+
+from trouvaille.accounts import service as accounts
+from trouvaille.accounts.identity import COOKIE, MaybeViewer, ThesePasswords, sign_in
+from trouvaille.core.errors import N_, Invalid, Refused, TooLarge
+from trouvaille.core.images import check_image
+from trouvaille.events import service as events
+from trouvaille.events.models import Event
+from trouvaille.guests import consent, service
+from trouvaille.guests.models import Guest
+from trouvaille.guests.reasons import reason_for
+from trouvaille.guests.service import Registration
+from trouvaille.web import i18n
+from trouvaille.web.errors import status_of
+from trouvaille.web.forms import Form, typed
+from trouvaille.web.render import go, page, wants_json
+from trouvaille.web.site import Session, ThisSite
+
+
+class Words(TypedDict):
+    """Why a selfie was refused and what to change, in the viewer's language."""
+
+    reason: str | None
+    advice: str | None
+
+
+router = APIRouter(include_in_schema=False, prefix="/e/{code}")
+FIELDS = ("display_name", "username", "email", "password")
+
+
+async def _event(session: Session, code: str) -> Event:
+    return await events.open_by_code(session, code)
+
+
+OpenEvent = Annotated[Event, Depends(_event)]
+
+
+async def _guest(session: Session, event: OpenEvent, viewer: MaybeViewer) -> Guest:
+    return await service.of_viewer(session, viewer, event)
+
+
+ThisGuest = Annotated[Guest, Depends(_guest)]
+
+
+@router.get("/register")
+async def register_form(request: Request, event: OpenEvent, viewer: MaybeViewer) -> Response:
+    if viewer is not None and viewer.event_id == event.id:
+        return go(f"/e/{event.code}/photos")
+    return page(request, "guests/register.html", event=event, form=Form())
+
+
+@router.post("/register")
+async def register(request: Request, session: Session, event: OpenEvent, passwords: ThesePasswords) -> Response:
+    form = typed(await request.form(), *FIELDS)
+    values = {name: form.value(name) for name in FIELDS}
+    try:
+        guest = await service.register(session, passwords, event, Registration(**values, locale=i18n.current()))
+    except Refused as error:
+        return page(request, "guests/register.html", status=status_of(error), event=event, form=form.refused(error))
+    await accounts.end_session(session, request.cookies.get(COOKIE))
+    response = go(f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos")
+    await sign_in(request, session, response, "guest", guest.id)
+    return response
+
+
+def _consent_page(request: Request, event: Event, form: Form, status: int = 200) -> Response:
+    text = {"version": consent.VERSION, "paragraphs": [i18n.gettext(each) for each in consent.PARAGRAPHS]}
+    return page(request, "guests/consent.html", status=status, event=event, consent=text, form=form)
+
+
+@router.get("/consent")
+async def consent_form(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+    if not event.faces_on:
+        return go(f"/e/{event.code}/photos")
+    if await service.consent_of(session, guest) is not None:
+        return go(f"/e/{event.code}/selfie")
+    return _consent_page(request, event, Form())
+
+
+@router.post("/consent")
+async def agree(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+    form = typed(await request.form(), "agree")
+    if form.value("agree") != "yes":
+        wrong = Invalid(N_("Tick the box if you agree, or continue without your face."), field="agree")
+        return _consent_page(request, event, form.refused(wrong), status=422)
+    await service.give_consent(session, guest, locale=i18n.current())
+    return go(f"/e/{event.code}/selfie")
+
+
+@router.get("/selfie")
+async def selfie_form(
+    request: Request, session: Session, event: OpenEvent, guest: ThisGuest, again: bool = False
+) -> Response:
+    if not event.faces_on:
+        raise service.FacesOff
+    state = await service.face_state(session, guest)
+    if state.consent_given_at is None:
+        return go(f"/e/{event.code}/consent")
+    shown = "none" if again and state.state in ("accepted", "refused") else state.state
+    return _selfie_page(request, event, shown, **_words(state.reason))
+
+
+def _selfie_page(
+    request: Request, event: Event, state: str, *, reason: str | None, advice: str | None = None, status: int = 200
+) -> Response:
+    return page(request, "guests/selfie.html", status=status, event=event, state=state, reason=reason, advice=advice)
+
+
+def _words(code: str | None) -> Words:
+    reason = reason_for(code)
+    if reason is None:
+        return {"reason": None, "advice": None}
+    return {"reason": i18n.gettext(reason.wrong), "advice": i18n.gettext(reason.advice)}
+
+
+@router.post("/selfie")
+async def send_selfie(
+    request: Request, session: Session, site: ThisSite, event: OpenEvent, guest: ThisGuest
+) -> Response:
+    try:
+        async with request.form(max_files=1) as form:
+            upload = form.get("selfie")
+            if not isinstance(upload, UploadFile) or not upload.size:
+                raise Invalid(N_("Please take a picture or choose one."), field="selfie")
+            data = await upload.read()
+        check_image(data, limit_bytes=site.limits.selfie_bytes, limit_pixels=site.limits.photo_pixels)
+        await service.submit_selfie(session, site.storage, site.vault, event, guest, data)
+    except (Invalid, TooLarge) as error:
+        if wants_json(request):
+            raise
+        said = i18n.say(error)
+        return page(
+            request,
+            "guests/selfie.html",
+            status=status_of(error),
+            event=event,
+            state="refused",
+            reason=said,
+            advice=None,
+        )
+    if wants_json(request):
+        return JSONResponse({"state": "waiting"}, status_code=202)
+    return go(f"/e/{event.code}/selfie")
+
+
+@router.get("/selfie/status")
+async def selfie_status(session: Session, event: OpenEvent, guest: ThisGuest) -> JSONResponse:
+    state = await service.face_state(session, guest)
+    return JSONResponse({"state": state.state, **_words(state.reason)}, headers={"Cache-Control": "no-store"})

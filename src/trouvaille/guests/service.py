@@ -1,0 +1,339 @@
+"""Guests: registering, consenting, sending a selfie, and leaving again."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.accounts.passwords import Passwords, check_password
+from trouvaille.accounts.service import (
+    SUBJECTS,
+    Subject,
+    Subjects,
+    Viewer,
+    clean_email,
+    clean_name,
+    end_all_sessions,
+    problems_of,
+)
+from trouvaille.core import live
+from trouvaille.core.clock import now
+from trouvaille.core.erase import erase
+from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, InvalidForm, NotFound, SignInNeeded
+from trouvaille.core.jobs import SELFIES, defer
+from trouvaille.core.secrets import Vault
+from trouvaille.core.storage import Storage
+from trouvaille.events import service as events
+from trouvaille.events.models import Event
+from trouvaille.guests import consent
+from trouvaille.guests.models import Consent, Enrolment, EnrolmentState, Guest
+
+# Letters of any language, digits, and what people put between them; no @, so that it never looks like an address.
+USERNAME = re.compile(r"[\w][\w.\-]{1,38}[\w]")
+
+
+class UsernameTaken(Conflict):
+    """Another guest of this event has it."""
+
+    message = N_("This username is already taken at this event.")
+
+
+class EmailTaken(Conflict):
+    """Another guest of this event has it."""
+
+    message = N_("There is already an account with this e-mail address at this event. You can sign in with it.")
+
+
+class ConsentNeeded(Forbidden):
+    """No selfie without consent."""
+
+    message = N_("Please agree to face finding first.")
+
+
+class FacesOff(Conflict):
+    """The organiser has not switched face finding on."""
+
+    message = N_("Face finding is not switched on for this event.")
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a guest types to register."""
+
+    display_name: str
+    username: str
+    email: str
+    password: str
+    locale: str = "en"
+
+    def problems(self) -> list[Invalid]:
+        """What is wrong with it, by field; empty when all is well."""
+        return problems_of(
+            lambda: clean_name(self.display_name),
+            lambda: clean_username(self.username),
+            lambda: clean_email(self.email),
+            lambda: check_password(self.password),
+        )
+
+
+def clean_username(username: str) -> str:
+    """A trimmed username.
+
+    Raises:
+        Invalid: it has signs or a length that we don't take.
+    """
+    username = username.strip()
+    if not USERNAME.fullmatch(username):
+        raise Invalid(N_("Use 3 to 40 letters, digits, dots, hyphens or underscores."), field="username")
+    return username
+
+
+async def register(session: AsyncSession, passwords: Passwords, event: Event, form: Registration) -> Guest:
+    """Make a guest's account in an event.
+
+    Raises:
+        EventOver, InvalidForm, UsernameTaken, EmailTaken: the database decides who was first.
+    """
+    if not event.is_open:
+        raise events.EventOver
+    if problems := form.problems():
+        raise InvalidForm(*problems)
+    guest = Guest(
+        event_id=event.id,
+        username=clean_username(form.username),
+        email=clean_email(form.email),
+        display_name=clean_name(form.display_name),
+        password_hash=await passwords.hash(form.password),
+        locale=form.locale,
+    )
+    try:
+        async with session.begin_nested():
+            session.add(guest)
+    except IntegrityError as error:
+        if "email" in str(error.orig):
+            raise EmailTaken(field="email") from error
+        raise UsernameTaken(field="username") from error
+    return guest
+
+
+async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event) -> Guest:
+    """The viewer as a guest of this event, which must be open.
+
+    Raises:
+        SignInNeeded: the viewer is nobody, staff, or a guest of another event.
+        EventOver
+    """
+    if viewer is None or viewer.kind != "guest" or viewer.event_id != event.id:
+        raise SignInNeeded
+    if not event.is_open:
+        raise events.EventOver
+    guest = await session.get(Guest, viewer.id)
+    if guest is None:
+        raise SignInNeeded
+    return guest
+
+
+async def consent_of(session: AsyncSession, guest: Guest) -> Consent | None:
+    """The agreement that stands now."""
+    return await session.scalar(
+        select(Consent)
+        .where(Consent.guest_id == guest.id, Consent.withdrawn_at.is_(None))
+        .order_by(Consent.given_at.desc())
+        .limit(1)
+    )
+
+
+async def give_consent(session: AsyncSession, guest: Guest, *, locale: str) -> None:
+    """Keep that the guest agreed to the present text; a second time changes nothing."""
+    standing = await consent_of(session, guest)
+    if standing is None or standing.text_version != consent.VERSION:
+        session.add(Consent(event_id=guest.event_id, guest_id=guest.id, text_version=consent.VERSION, locale=locale))
+        await session.flush()
+
+
+async def latest_enrolment(session: AsyncSession, guest: Guest) -> Enrolment | None:
+    """The newest selfie, whatever became of it."""
+    return await session.scalar(
+        select(Enrolment).where(Enrolment.guest_id == guest.id).order_by(Enrolment.created_at.desc()).limit(1)
+    )
+
+
+async def accepted_enrolment(session: AsyncSession, guest_id: UUID) -> Enrolment | None:
+    """The selfie that finds photos now."""
+    return await session.scalar(
+        select(Enrolment).where(Enrolment.guest_id == guest_id, Enrolment.state == EnrolmentState.ACCEPTED)
+    )
+
+
+async def submit_selfie(
+    session: AsyncSession, storage: Storage, vault: Vault, event: Event, guest: Guest, data: bytes
+) -> Enrolment:
+    """Keep a selfie, sealed, and ask a worker to look at it. An older accepted one stays until this one is accepted.
+
+    Raises:
+        FacesOff, ConsentNeeded
+        Unavailable: the store is full or away.
+    """
+    if not event.faces_on:
+        raise FacesOff
+    if await consent_of(session, guest) is None:
+        raise ConsentNeeded
+    enrolment = Enrolment(event_id=event.id, guest_id=guest.id)
+    session.add(enrolment)
+    await session.flush()
+    await storage.put(enrolment.selfie_key, vault.seal(data))
+    await defer(
+        session, "matching.enrol", queue=SELFIES, lock=f"guest:{guest.id}", enrolment_id=enrolment.id, guest_id=guest.id
+    )
+    return enrolment
+
+
+async def refuse(session: AsyncSession, enrolment: Enrolment, reason: str) -> None:
+    """Turn a selfie down, erase it and tell the open page."""
+    enrolment.state = EnrolmentState.REFUSED
+    enrolment.reason = reason
+    enrolment.decided_at = now()
+    await session.flush()
+    await erase(session, keys=[enrolment.selfie_key])
+    await tell(session, enrolment)
+
+
+async def tell(session: AsyncSession, enrolment: Enrolment) -> None:
+    """Tell the guest's open pages what became of a selfie."""
+    await live.publish(session, f"guest:{enrolment.guest_id}", "enrolment", state=enrolment.state.value)
+
+
+async def forget_other_enrolments(session: AsyncSession, keep: Enrolment) -> None:
+    """Remove every other decided selfie of this guest, so that exactly one finds photos."""
+    rows = await session.scalars(
+        select(Enrolment).where(
+            Enrolment.guest_id == keep.guest_id,
+            Enrolment.id != keep.id,
+            or_(Enrolment.state != EnrolmentState.WAITING, Enrolment.created_at < keep.created_at),
+        )
+    )
+    await _remove(session, list(rows))
+
+
+async def withdraw_consent(session: AsyncSession, guest: Guest) -> None:
+    """End the agreement and erase selfies and templates; the slices above erase what they derived from them."""
+    await session.execute(
+        update(Consent).where(Consent.guest_id == guest.id, Consent.withdrawn_at.is_(None)).values(withdrawn_at=now())
+    )
+    await _remove(session, list(await session.scalars(select(Enrolment).where(Enrolment.guest_id == guest.id))))
+
+
+async def _remove(session: AsyncSession, enrolments: list[Enrolment]) -> None:
+    if enrolments:
+        keys = [enrolment.selfie_key for enrolment in enrolments]
+        await session.execute(delete(Enrolment).where(Enrolment.id.in_([enrolment.id for enrolment in enrolments])))
+        await erase(session, keys=keys)
+
+
+async def delete_account(session: AsyncSession, guest: Guest, *, username: str) -> None:
+    """Remove a guest with everything derived from them, and sign them out everywhere.
+
+    Raises:
+        Invalid: the username typed to confirm is another.
+    """
+    if username.strip().lower() != guest.username.lower():
+        raise Invalid(N_("Type your username exactly to confirm."), field="username")
+    await withdraw_consent(session, guest)
+    await end_all_sessions(session, guest.id)
+    await session.delete(guest)
+    await session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Turnout:
+    """How many guests an event has, and how many of them have an accepted selfie."""
+
+    guests: int
+    enrolled: int
+
+
+async def turnout(session: AsyncSession, event_id: UUID) -> Turnout:
+    """Count the guests of one event."""
+    return (await turnouts(session, [event_id])).get(event_id, Turnout(0, 0))
+
+
+async def turnouts(session: AsyncSession, event_ids: Sequence[UUID]) -> dict[UUID, Turnout]:
+    """Count the guests of several events at once; events without guests are left out."""
+    rows = await session.execute(
+        select(Guest.event_id, func.count(), func.count(Enrolment.id))
+        .outerjoin(Enrolment, (Enrolment.guest_id == Guest.id) & (Enrolment.state == EnrolmentState.ACCEPTED))
+        .where(Guest.event_id.in_(event_ids))
+        .group_by(Guest.event_id)
+    )
+    return {event_id: Turnout(guests, enrolled) for event_id, guests, enrolled in rows}
+
+
+async def selfie_of(session: AsyncSession, storage: Storage, vault: Vault, guest: Guest) -> bytes:
+    """The guest's own accepted selfie, JPEG.
+
+    Raises:
+        NotFound: there is none.
+    """
+    enrolment = await accepted_enrolment(session, guest.id)
+    if enrolment is None:
+        raise NotFound
+    return vault.unseal(await storage.get(enrolment.selfie_key))
+
+
+@dataclass(frozen=True, slots=True)
+class FaceState:
+    """What a page needs to know of a guest and face finding."""
+
+    state: str
+    reason: str | None
+    consent_given_at: datetime | None
+
+
+async def face_state(session: AsyncSession, guest: Guest) -> FaceState:
+    """Where the guest stands: ``none``, ``waiting``, ``refused`` or ``accepted``."""
+    enrolment = await latest_enrolment(session, guest)
+    standing = await consent_of(session, guest)
+    return FaceState(
+        state=enrolment.state.value if enrolment else "none",
+        reason=enrolment.reason if enrolment else None,
+        consent_given_at=standing.given_at if standing else None,
+    )
+
+
+def _as_subject(guest: Guest, event: Event) -> Subject:
+    return Subject(
+        kind="guest",
+        id=guest.id,
+        display_name=guest.display_name,
+        detail=event.name,
+        password_hash=guest.password_hash,
+        event_id=event.id,
+        event_code=event.code,
+    )
+
+
+async def _by_id(session: AsyncSession, guest_id: UUID) -> Subject | None:
+    row = (
+        await session.execute(select(Guest, Event).join(Event, Event.id == Guest.event_id).where(Guest.id == guest_id))
+    ).first()
+    return _as_subject(*row) if row else None
+
+
+async def _by_identifier(session: AsyncSession, identifier: str) -> Sequence[Subject]:
+    rows = await session.execute(
+        select(Guest, Event)
+        .join(Event, Event.id == Guest.event_id)
+        .where(or_(func.lower(Guest.username) == identifier.lower(), func.lower(Guest.email) == identifier.lower()))
+        .where(or_(Event.expires_at.is_(None), Event.expires_at > now()))
+        .order_by(Event.starts_on.desc().nulls_last())
+        .limit(50)
+    )
+    return [_as_subject(guest, event) for guest, event in rows]
+
+
+SUBJECTS["guest"] = Subjects(_by_id, _by_identifier)

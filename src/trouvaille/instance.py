@@ -1,0 +1,107 @@
+"""One instance on one machine: its data folder, its database, and the child processes that serve it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trouvaille.accounts import service as accounts
+from trouvaille.accounts.models import Role
+from trouvaille.accounts.passwords import Passwords
+from trouvaille.core.db import connect, sessions_of, transaction
+from trouvaille.core.postgres import AlreadyRunning, EmbeddedPostgres
+from trouvaille.schema import migrate
+from trouvaille.settings import Settings
+from trouvaille.supervisor import Child
+
+# Uvicorn waits so long for open streams; without a limit a guest's open page would block the stop.
+GRACE_S = 3
+
+
+def prepare_data_dir(data_dir: Path) -> None:
+    """Make the data folder, closed to others.
+
+    PostgreSQL runs as another user when we are root, and has to pass through the folder to its own; it may not list it.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        data_dir.chmod(0o711)
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
+    """Settings whose database is running and migrated: the one that was set, or the embedded one."""
+    prepare_data_dir(settings.data_dir)
+    if settings.database_url is not None:
+        migrate(settings.database_url)
+        yield settings, None
+        return
+    with EmbeddedPostgres(settings.data_dir / "postgres") as postgres:
+        url = postgres.start()
+        migrate(url)
+        yield settings.model_copy(update={"database_url": url}), postgres
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What a child process needs to come to the same settings."""
+    made = {}
+    for name, value in settings.model_dump().items():
+        if value is not None and name != "database_url":
+            made[f"TROUVAILLE_{name.upper()}"] = str(value)
+    return made | {"DATABASE_URL": settings.database_url or ""}
+
+
+def _child(settings: Settings, name: str, *arguments: str) -> Child:
+    argv = (sys.executable, "-m", "trouvaille", *arguments)
+    return Child(name=name, argv=argv, env={**os.environ, **environment(settings)})
+
+
+def web(settings: Settings) -> list[Child]:
+    """The web process."""
+    return [_child(settings, "web", "web")]
+
+
+def workers(settings: Settings) -> list[Child]:
+    """A worker for selfies alone, so that none waits behind a photo, and those for everything else."""
+    made = [_child(settings, "worker-selfies", "worker", "--queues", "selfies", "--concurrency", "1")]
+    for number in range(1, settings.photo_workers + 1):
+        made.append(
+            _child(
+                settings,
+                f"worker-photos-{number}",
+                "worker",
+                "--queues",
+                "photos,upkeep",
+                "--concurrency",
+                str(settings.photo_threads),
+            )
+        )
+    return made
+
+
+def create_staff(settings: Settings, *, email: str, name: str, password: str, role: Role) -> None:
+    """Make an account for a member of staff, also while the instance is running.
+
+    Raises:
+        Refused: a field is wrong, or the address is taken.
+    """
+
+    async def create(url: str) -> None:
+        engine = connect(url, pool_size=1)
+        passwords = Passwords(1)
+        try:
+            async with transaction(sessions_of(engine)) as session:
+                await accounts.create_staff(
+                    session, passwords, email=email, display_name=name, password=password, role=role
+                )
+        finally:
+            passwords.close()
+            await engine.dispose()
+
+    try:
+        with database(settings) as (ready, _):
+            asyncio.run(create(ready.database_url or ""))
+    except AlreadyRunning as running:
+        asyncio.run(create(running.url))

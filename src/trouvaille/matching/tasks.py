@@ -1,0 +1,146 @@
+"""The two jobs that the product exists for: looking at a photo, and looking at a selfie.
+
+Neither holds a transaction while it computes, and each may run twice without harm.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.core import live
+from trouvaille.core.clock import now
+from trouvaille.core.db import transaction
+from trouvaille.core.erase import erase
+from trouvaille.core.errors import NotFound
+from trouvaille.core.jobs import PHOTOS, SELFIES, Work, job
+from trouvaille.events.models import Event
+from trouvaille.faces import service as faces
+from trouvaille.faces.service import FoundFace
+from trouvaille.guests import service as guests
+from trouvaille.guests.models import Enrolment, EnrolmentState
+from trouvaille.matching import service
+from trouvaille.photos import service as photos
+from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieRefused, Unreadable
+
+
+async def _give_up_photo(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
+    await photos.set_failed(session, UUID(args["photo_id"]), reason)
+
+
+@job("matching.index_photo", queue=PHOTOS, abandon=_give_up_photo)
+async def index_photo(work: Work, *, photo_id: str) -> None:
+    """Read a photo: renditions, faces, and the matches of everybody who is enrolled, in one commit."""
+    async with transaction(work.sessions) as session:
+        photo = await session.get(Photo, UUID(photo_id))
+        event = await session.get(Event, photo.event_id) if photo else None
+    if photo is None or event is None or _is_done(photo, event, work.engine.identity):
+        return
+    try:
+        data = await work.storage.get(photo.original_key)
+        analysis = await asyncio.to_thread(work.engine.analyse_photo, data, faces=event.faces_on)
+    except (Unreadable, NotFound) as error:
+        reason = error.reason.value if isinstance(error, Unreadable) else "internal"
+        async with transaction(work.sessions) as session:
+            await photos.set_failed(session, photo.id, reason)
+    else:
+        await asyncio.gather(
+            *(work.storage.put(photo.rendition_key(made.name), made.jpeg) for made in analysis.renditions)
+        )
+        if event.faces_on:
+            await faces.ensure_partition(work.sessions, event.id)
+        async with transaction(work.sessions) as session:
+            await _keep_photo(session, work, photo, event, analysis)
+    async with transaction(work.sessions) as session:
+        await service.settle(session, event.id)
+
+
+def _is_done(photo: Photo, event: Event, engine: str) -> bool:
+    return photo.state is PhotoState.READY and (photo.engine == engine or not event.faces_on)
+
+
+async def _keep_photo(session: AsyncSession, work: Work, photo: Photo, event: Event, analysis: PhotoAnalysis) -> None:
+    await service.join_as_photo(session, event.id)
+    kept = await session.get(Photo, photo.id, with_for_update=True)
+    if kept is None:  # deleted while we looked
+        await erase(session, prefix=photo.folder)
+        return
+    kept.state, kept.reason = PhotoState.READY, None
+    kept.width_px, kept.height_px = analysis.width_px, analysis.height_px
+    kept.taken_at = analysis.taken_at
+    if analysis.taken_at is not None:
+        kept.shown_at = analysis.taken_at.replace(tzinfo=kept.created_at.tzinfo)
+    if event.faces_on:
+        kept.faces, kept.engine = len(analysis.faces), work.engine.identity
+        await session.flush()
+        await faces.replace_faces(
+            session, event_id=event.id, photo_id=kept.id, faces=_found(analysis.faces), engine=work.engine.identity
+        )
+        await service.match_photo(session, event_id=event.id, photo_id=kept.id)
+    await session.flush()
+    await live.publish(session, f"event:{event.id}")
+
+
+def _found(found: Sequence[Face]) -> list[FoundFace]:
+    return [FoundFace(face.box_xyxy, face.score, face.quality, face.template) for face in found]
+
+
+async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
+    enrolment = await session.get(Enrolment, UUID(args["enrolment_id"]))
+    if enrolment is not None and enrolment.state is EnrolmentState.WAITING:
+        await guests.refuse(session, enrolment, reason)
+
+
+@job("matching.enrol", queue=SELFIES, abandon=_give_up_selfie)
+async def enrol(work: Work, *, enrolment_id: str, guest_id: str) -> None:
+    """Look at a selfie: refuse it with a reason, or keep its template and find the guest's photos, in one commit."""
+    async with transaction(work.sessions) as session:
+        enrolment = await session.get(Enrolment, UUID(enrolment_id))
+    if enrolment is None or enrolment.state is not EnrolmentState.WAITING:
+        return
+    try:
+        sealed = await work.storage.get(enrolment.selfie_key)
+        analysis = await asyncio.to_thread(work.engine.analyse_selfie, work.vault.unseal(sealed))
+    except (SelfieRefused, Unreadable, NotFound) as error:
+        await _refuse(work, enrolment.id, _reason_of(error))
+        return
+    await work.storage.put(enrolment.selfie_key, work.vault.seal(analysis.jpeg))
+    async with transaction(work.sessions) as session:
+        await _keep_selfie(session, work, enrolment, analysis)
+
+
+def _reason_of(error: SelfieRefused | Unreadable | NotFound) -> str:
+    if isinstance(error, SelfieRefused):
+        return error.problem.value
+    return error.reason.value if isinstance(error, Unreadable) else "internal"
+
+
+async def _refuse(work: Work, enrolment_id: UUID, reason: str) -> None:
+    async with transaction(work.sessions) as session:
+        enrolment = await session.get(Enrolment, enrolment_id, with_for_update=True)
+        if enrolment is not None:
+            await guests.refuse(session, enrolment, reason)
+
+
+async def _keep_selfie(session: AsyncSession, work: Work, seen: Enrolment, analysis: SelfieAnalysis) -> None:
+    await service.join_as_selfie(session, seen.event_id)
+    enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
+    if enrolment is None:  # consent was withdrawn while we looked
+        await erase(session, keys=[seen.selfie_key])
+        return
+    await guests.forget_other_enrolments(session, enrolment)
+    enrolment.state, enrolment.decided_at = EnrolmentState.ACCEPTED, now()
+    enrolment.template, enrolment.quality = analysis.template, analysis.quality
+    enrolment.engine = work.engine.identity
+    await session.flush()
+    await service.match_guest(
+        session,
+        event_id=enrolment.event_id,
+        guest_id=enrolment.guest_id,
+        template=analysis.template,
+        engine=work.engine.identity,
+    )
+    await guests.tell(session, enrolment)

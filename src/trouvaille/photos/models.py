@@ -1,0 +1,63 @@
+"""Tables of the photos slice."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trouvaille.core.clock import now
+from trouvaille.core.db import Base, Identified, words
+
+
+class PhotoState(StrEnum):
+    """How far a photo has come."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Photo(Identified, Base):
+    """One photo of an event. The same bytes are in an event at most once."""
+
+    __tablename__ = "photos"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
+    uploaded_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="SET NULL"))
+    file_name: Mapped[str] = mapped_column(String(255))
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    media_type: Mapped[str] = mapped_column(String(40))
+    state: Mapped[PhotoState] = mapped_column(words(PhotoState), default=PhotoState.WAITING)
+    reason: Mapped[str | None] = mapped_column(String(40))
+    width_px: Mapped[int | None]
+    height_px: Mapped[int | None]
+    faces: Mapped[int] = mapped_column(default=0)
+    engine: Mapped[str | None] = mapped_column(String(120))
+    # As the camera's clock said, which knows no time zone.
+    taken_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
+    shown_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (
+        Index("uq_photos_event_sha256", event_id, sha256, unique=True),
+        # Galleries run from the newest photo to the oldest.
+        Index("ix_photos_gallery", event_id, text("shown_at DESC"), text("id DESC")),
+        Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
+    )
+
+    @property
+    def folder(self) -> str:
+        """Where all bytes of this photo lie in the store."""
+        return f"events/{self.event_id}/photos/{self.id}"
+
+    @property
+    def original_key(self) -> str:
+        """The untouched file."""
+        return f"{self.folder}/original"
+
+    def rendition_key(self, name: str) -> str:
+        """A rendition made by the worker: ``thumb`` or ``view``."""
+        return f"{self.folder}/{name}.jpg"

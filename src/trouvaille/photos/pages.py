@@ -1,0 +1,211 @@
+"""The photographer's desk: one event's photos, their state, and adding more."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import UploadFile
+
+from trouvaille.accounts.identity import MaybeViewer, StaffViewer
+from trouvaille.accounts.service import Viewer, require_staff
+from trouvaille.core.db import transaction
+from trouvaille.core.errors import N_, Invalid, Refused, Unavailable
+from trouvaille.core.images import check_size
+from trouvaille.events import attestation
+from trouvaille.events import service as events
+from trouvaille.events.models import Event
+from trouvaille.events.pages import link_of
+from trouvaille.guests import service as guests
+from trouvaille.photos import service
+from trouvaille.photos.models import Photo
+from trouvaille.photos.reasons import reason_for
+from trouvaille.photos.service import Duplicate, Limits
+from trouvaille.web.i18n import gettext, say
+from trouvaille.web.render import go, page, wants_json
+from trouvaille.web.site import Session, Site, ThisSite
+from trouvaille.web.streams import stream
+
+router = APIRouter(include_in_schema=False, prefix="/studio")
+PAGE = 120
+BATCH = 10_000
+
+
+async def _event(session: Session, viewer: StaffViewer, event_id: UUID) -> Event:
+    return await events.for_staff(session, viewer, event_id)
+
+
+ThisEvent = Annotated[Event, Depends(_event)]
+
+
+@router.get("")
+async def studio(request: Request, session: Session, viewer: StaffViewer) -> Response:
+    mine = await events.of_staff(session, viewer)
+    ids = [event.id for event in mine]
+    photos, turnouts = await service.progresses(session, ids), await guests.turnouts(session, ids)
+    rows = []
+    for event in mine:
+        progress = photos.get(event.id, service.Progress())
+        turnout = turnouts.get(event.id, guests.Turnout(0, 0))
+        rows.append(
+            {
+                "id": event.id,
+                "name": event.name,
+                "code": event.code,
+                "starts_on": event.starts_on,
+                "photos": progress.total,
+                "ready": progress.ready,
+                "failed": progress.failed,
+                "guests": turnout.guests,
+                "state": "open" if event.is_open else "expired",
+            }
+        )
+    return page(request, "events/studio.html", events=rows)
+
+
+async def _progress(session: AsyncSession, event_id: UUID) -> dict[str, int]:
+    """The numbers at the top of the desk."""
+    photos = await service.progress(session, event_id)
+    turnout = await guests.turnout(session, event_id)
+    return {**dataclasses.asdict(photos), "guests": turnout.guests, "enrolled": turnout.enrolled}
+
+
+def _tile(event: Event, photo: Photo) -> dict[str, Any]:
+    ready = photo.state == "ready"
+    address = f"/e/{event.code}/p/{photo.id}"
+    return {
+        "id": photo.id,
+        "thumb_url": f"{address}/thumb" if ready else None,
+        "view_url": f"{address}/view" if ready else None,
+        "download_url": f"{address}/original",
+        "file_name": photo.file_name,
+        "state": photo.state.value,
+        "faces": photo.faces,
+        "width_px": photo.width_px or 3,
+        "height_px": photo.height_px or 2,
+    }
+
+
+def _failure(photo: Photo) -> dict[str, Any]:
+    return {"id": photo.id, "file_name": photo.file_name, "reason": gettext(reason_for(photo.reason) or "")}
+
+
+async def _desk(
+    request: Request,
+    session: Session,
+    event: Event,
+    *,
+    after: UUID | None = None,
+    results: "Results | None" = None,
+    status: int = 200,
+) -> Response:
+    fragment = request.headers.get("x-fragment") == "1"
+    shown = await service.of_event(session, event.id, limit=PAGE, after=after)
+    next_url = f"/studio/{event.id}?after={shown.next_after}" if shown.next_after else None
+    return page(
+        request,
+        "photos/_desk_grid.html" if fragment else "photos/desk.html",
+        status=status,
+        event=event,
+        link=link_of(request, event),
+        qr_svg_url=f"/studio/{event.id}/qr.svg",
+        qr_png_url=f"/studio/{event.id}/qr.png?download=1",
+        progress=await _progress(session, event.id),
+        failures=[_failure(photo) for photo in await service.failures(session, event.id)],
+        photos=[_tile(event, photo) for photo in shown.photos],
+        next_url=next_url,
+        faces_on=event.faces_on,
+        attestation=[gettext(paragraph) for paragraph in attestation.PARAGRAPHS],
+        results=results.as_dict() if results else None,
+    )
+
+
+@router.get("/{event_id}")
+async def desk(request: Request, session: Session, event: ThisEvent, after: UUID | None = None) -> Response:
+    return await _desk(request, session, event, after=after)
+
+
+@dataclass(slots=True)
+class Results:
+    """What became of the files of one batch, each by its name."""
+
+    accepted: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    duplicates: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    refused: list[dict[str, str]] = dataclasses.field(default_factory=list)
+
+    def as_dict(self) -> dict[str, list[dict[str, str]]]:
+        """The three lists by name."""
+        return dataclasses.asdict(self)
+
+
+@router.post("/{event_id}/photos")
+async def upload(request: Request, session: Session, site: ThisSite, viewer: StaffViewer, event: ThisEvent) -> Response:
+    results = Results()
+    async with request.form(max_files=BATCH) as form:
+        files = [item for item in form.getlist("photos") if isinstance(item, UploadFile) and item.filename]
+        if not files:
+            raise Invalid(N_("Please choose some photos first."), field="photos")
+        for file in files:
+            await _take(site, viewer, event, file, results)
+    if wants_json(request):
+        return JSONResponse(results.as_dict())
+    return await _desk(request, session, event, results=results)
+
+
+async def _take(site: Site, viewer: Viewer, event: Event, file: UploadFile, results: Results) -> None:
+    name = file.filename or ""
+    try:
+        check_size(file.size or 0, limit_bytes=site.limits.photo_bytes)  # before it is read into memory
+        data = await file.read()
+        taken = await service.take_in(
+            site.sessions,
+            site.storage,
+            Limits(site.limits.photo_bytes, site.limits.photo_pixels),
+            event_id=event.id,
+            uploaded_by=viewer.id,
+            file_name=name,
+            data=data,
+        )
+    except Duplicate:
+        results.duplicates.append({"file_name": name})
+    except Unavailable:
+        raise
+    except Refused as error:
+        results.refused.append({"file_name": name, "reason": say(error)})
+    else:
+        results.accepted.append({"file_name": taken.file_name, "id": str(taken.id)})
+
+
+@router.post("/{event_id}/photos/{photo_id}/delete")
+async def delete(request: Request, session: Session, event: ThisEvent, photo_id: UUID) -> Response:
+    await service.delete(session, await service.get(session, event.id, photo_id))
+    return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}")
+
+
+@router.post("/{event_id}/photos/{photo_id}/retry")
+async def retry(request: Request, session: Session, event: ThisEvent, photo_id: UUID) -> Response:
+    await service.retry(session, await service.get(session, event.id, photo_id))
+    return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}")
+
+
+async def _watched(request: Request, viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
+    """The event of a stream, checked in a transaction that is over before the stream begins."""
+    async with transaction(site.sessions) as session:
+        return (await events.for_staff(session, require_staff(viewer), event_id)).id
+
+
+@router.get("/{event_id}/live", response_class=EventSourceResponse)
+async def live(
+    request: Request, site: ThisSite, event_id: Annotated[UUID, Depends(_watched)]
+) -> AsyncIterator[ServerSentEvent]:
+    async def look(_: dict[str, dict[str, Any]]) -> list[ServerSentEvent]:
+        async with transaction(site.sessions) as session:
+            return [ServerSentEvent(event="progress", data=await _progress(session, event_id))]
+
+    async for event in stream(site, request, (f"event:{event_id}",), look):
+        yield event

@@ -1,0 +1,235 @@
+"""Photos of an event: taking them in, counting, retrying and deleting them."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.core import live
+from trouvaille.core.clock import now
+from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.erase import erase
+from trouvaille.core.errors import N_, Conflict, NotFound
+from trouvaille.core.images import check_image, safe_file_name
+from trouvaille.core.jobs import PHOTOS, defer, defer_again
+from trouvaille.core.storage import Storage
+from trouvaille.events.models import Event
+from trouvaille.photos.models import Photo, PhotoState
+
+INDEX_JOB = "matching.index_photo"
+
+
+class NoSuchPhoto(NotFound):
+    """It is not there, or not for this viewer."""
+
+    message = N_("We could not find this photo.")
+
+
+class Duplicate(Conflict):
+    """The event has exactly this file already."""
+
+    message = N_("This photo is already here.")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one photo may be."""
+
+    bytes: int
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A photo that is on the disk, in the database and in the queue."""
+
+    id: UUID
+    file_name: str
+
+
+async def take_in(
+    sessions: Sessions,
+    storage: Storage,
+    limits: Limits,
+    *,
+    event_id: UUID,
+    uploaded_by: UUID | None,
+    file_name: str | None,
+    data: bytes,
+) -> Accepted:
+    """Keep one photo; when this returns, its bytes are durable and its row and its job are committed.
+
+    It has transactions of its own, since a batch must not fail with one of its files.
+
+    Raises:
+        FileTooLarge, NotAnImage, Truncated, TooManyPixels: nothing was kept.
+        Duplicate: the event has it already.
+        Unavailable: the store is full or away.
+    """
+    kind = await asyncio.to_thread(check_image, data, limit_bytes=limits.bytes, limit_pixels=limits.pixels)
+    digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
+    async with transaction(sessions) as session:
+        known = select(Photo.id).where(Photo.event_id == event_id, Photo.sha256 == digest)
+        if await session.scalar(known) is not None:
+            raise Duplicate
+    photo = Photo(id=uuid4(), event_id=event_id)
+    await storage.put(photo.original_key, data)
+    name = safe_file_name(file_name, kind)
+    row = {
+        "id": photo.id,
+        "event_id": event_id,
+        "uploaded_by": uploaded_by,
+        "file_name": name,
+        "sha256": digest,
+        "size_bytes": len(data),
+        "media_type": kind,
+    }
+    async with transaction(sessions) as session:
+        fresh = await session.scalar(insert(Photo).values(row).on_conflict_do_nothing().returning(Photo.id))
+        if fresh is not None:
+            await defer(session, INDEX_JOB, queue=PHOTOS, photo_id=photo.id)
+            await live.publish(session, f"event:{event_id}")
+    if fresh is None:  # the same file came twice at the same moment
+        await storage.delete([photo.original_key])
+        raise Duplicate
+    return Accepted(photo.id, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many photos an event has, by state, and the faces found in them."""
+
+    total: int = 0
+    ready: int = 0
+    waiting: int = 0
+    failed: int = 0
+    faces: int = 0
+
+
+async def progress(session: AsyncSession, event_id: UUID) -> Progress:
+    """Count the photos of one event."""
+    return (await progresses(session, [event_id])).get(event_id, Progress())
+
+
+async def progresses(session: AsyncSession, event_ids: Sequence[UUID]) -> dict[UUID, Progress]:
+    """Count the photos of several events at once; events without photos are left out."""
+
+    def of(state: PhotoState) -> ColumnElement[int]:
+        return func.count().filter(Photo.state == state)
+
+    rows = await session.execute(
+        select(
+            Photo.event_id,
+            func.count(),
+            of(PhotoState.READY),
+            of(PhotoState.WAITING),
+            of(PhotoState.FAILED),
+            func.coalesce(func.sum(Photo.faces), 0),
+        )
+        .where(Photo.event_id.in_(event_ids))
+        .group_by(Photo.event_id)
+    )
+    return {event_id: Progress(*map(int, counts)) for event_id, *counts in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some photos, newest first, and where the next ones begin."""
+
+    photos: list[Photo]
+    next_after: UUID | None
+
+
+def after_photo(photo_id: UUID) -> ColumnElement[bool]:
+    """Photos that come after one, in the galleries' order."""
+    there = select(Photo.shown_at, Photo.id).where(Photo.id == photo_id).subquery()
+    return tuple_(Photo.shown_at, Photo.id) < select(there.c.shown_at, there.c.id).scalar_subquery()
+
+
+async def of_event(session: AsyncSession, event_id: UUID, *, limit: int, after: UUID | None = None) -> Page:
+    """The photos of an event as its photographer sees them, whatever their state."""
+    query = select(Photo).where(Photo.event_id == event_id)
+    if after is not None:
+        query = query.where(after_photo(after))
+    query = query.order_by(Photo.shown_at.desc(), Photo.id.desc()).limit(limit + 1)
+    photos = list(await session.scalars(query))
+    return Page(photos[:limit], photos[limit - 1].id if len(photos) > limit else None)
+
+
+async def failures(session: AsyncSession, event_id: UUID, *, limit: int = 200) -> list[Photo]:
+    """The photos that could not be read, newest first."""
+    query = select(Photo).where(Photo.event_id == event_id, Photo.state == PhotoState.FAILED)
+    return list(await session.scalars(query.order_by(Photo.created_at.desc(), Photo.id).limit(limit)))
+
+
+async def get(session: AsyncSession, event_id: UUID, photo_id: UUID) -> Photo:
+    """A photo of this event.
+
+    Raises:
+        NoSuchPhoto
+    """
+    photo = await session.get(Photo, photo_id)
+    if photo is None or photo.event_id != event_id:
+        raise NoSuchPhoto
+    return photo
+
+
+async def retry(session: AsyncSession, photo: Photo) -> None:
+    """Look at a failed photo again; one that did not fail is left alone."""
+    changed = await session.execute(
+        update(Photo)
+        .where(Photo.id == photo.id, Photo.state == PhotoState.FAILED)
+        .values(state=PhotoState.WAITING, reason=None)
+        .returning(Photo.id)
+    )
+    if changed.first() is not None:
+        await defer(session, INDEX_JOB, queue=PHOTOS, photo_id=photo.id)
+        await live.publish(session, f"event:{photo.event_id}")
+
+
+async def delete(session: AsyncSession, photo: Photo) -> None:
+    """Remove a photo with its faces and matches; its bytes follow in a job."""
+    folder, event_id = photo.folder, photo.event_id
+    await session.delete(photo)
+    await session.flush()
+    await erase(session, prefix=folder)
+    await live.publish(session, f"event:{event_id}")
+
+
+async def set_failed(session: AsyncSession, photo_id: UUID, reason: str) -> None:
+    """Set a photo aside with a reason that its photographer sees; a photo deleted meanwhile is no error."""
+    event_id = await session.scalar(
+        update(Photo)
+        .where(Photo.id == photo_id)
+        .values(state=PhotoState.FAILED, reason=reason)
+        .returning(Photo.event_id)
+    )
+    if event_id is not None:
+        await live.publish(session, f"event:{event_id}")
+
+
+async def ask_for_index(session: AsyncSession, photo_ids: list[UUID]) -> int:
+    """Have these photos looked at, unless somebody is already at it."""
+    return await defer_again(session, INDEX_JOB, key="photo_id", values=photo_ids, queue=PHOTOS)
+
+
+async def without_faces(session: AsyncSession, event: Event) -> list[UUID]:
+    """Photos that were read while face finding was off."""
+    query = select(Photo.id).where(Photo.event_id == event.id, Photo.engine.is_(None), Photo.state == PhotoState.READY)
+    return list(await session.scalars(query))
+
+
+async def requeue_forgotten(session: AsyncSession, *, older_than_s: float = 60) -> int:
+    """Ask again for photos that wait although no job is about them, as after a worker that was stopped hard."""
+    query = (
+        select(Photo.id)
+        .where(Photo.state == PhotoState.WAITING, Photo.created_at < now() - timedelta(seconds=older_than_s))
+        .limit(1000)
+    )
+    return await ask_for_index(session, list(await session.scalars(query)))

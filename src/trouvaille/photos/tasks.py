@@ -1,0 +1,17 @@
+"""Jobs of the photos slice."""
+
+from uuid import UUID
+
+from trouvaille.core.db import transaction
+from trouvaille.core.jobs import UPKEEP, Work, job
+from trouvaille.events.models import Event
+from trouvaille.photos import service
+
+
+@job("photos.look_again", queue=UPKEEP)
+async def look_again(work: Work, *, event_id: str) -> None:
+    """Have all photos looked at that were read before face finding was switched on."""
+    async with transaction(work.sessions) as session:
+        event = await session.get(Event, UUID(event_id))
+        if event is not None and event.faces_on:
+            await service.ask_for_index(session, await service.without_faces(session, event))

@@ -1,0 +1,73 @@
+"""What is kept about me, and making it go: a guest's own page, and the notice for everybody."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from trouvaille.accounts.identity import COOKIE, MaybeViewer
+from trouvaille.core.errors import N_, Invalid, Refused
+from trouvaille.events.models import Event
+from trouvaille.guests import service as guests
+from trouvaille.guests.models import Guest
+from trouvaille.guests.pages import OpenEvent, ThisGuest
+from trouvaille.privacy import service
+from trouvaille.web.errors import status_of
+from trouvaille.web.forms import Form, typed
+from trouvaille.web.render import go, page
+from trouvaille.web.site import Session, ThisSite
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/privacy")
+async def privacy(request: Request, viewer: MaybeViewer) -> Response:
+    return page(request, "web/privacy.html")
+
+
+async def _me(
+    request: Request, session: Session, event: Event, guest: Guest, form: Form, *, status: int = 200
+) -> Response:
+    state = await guests.face_state(session, guest)
+    return page(
+        request,
+        "guests/me.html",
+        status=status,
+        event=event,
+        guest=guest,
+        consent_given_at=state.consent_given_at,
+        selfie_url=f"/e/{event.code}/me/selfie" if state.state == "accepted" else None,
+        form=form,
+        done="withdrawn" if request.query_params.get("done") == "withdrawn" else None,
+    )
+
+
+@router.get("/e/{code}/me")
+async def me(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+    return await _me(request, session, event, guest, Form())
+
+
+@router.get("/e/{code}/me/selfie")
+async def my_selfie(session: Session, site: ThisSite, guest: ThisGuest) -> Response:
+    data = await guests.selfie_of(session, site.storage, site.vault, guest)
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+
+
+@router.post("/e/{code}/me/withdraw")
+async def withdraw(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+    form = typed(await request.form(), "confirm")
+    if form.value("confirm") != "yes":
+        wrong = Invalid(N_("Tick the box to confirm."), field="confirm")
+        return await _me(request, session, event, guest, form.refused(wrong), status=422)
+    await service.withdraw(session, guest)
+    return go(f"/e/{event.code}/me?done=withdrawn")
+
+
+@router.post("/e/{code}/me/delete")
+async def delete(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+    form = typed(await request.form(), "username")
+    try:
+        await guests.delete_account(session, guest, username=form.value("username"))
+    except Refused as error:
+        return await _me(request, session, event, guest, form.refused(error), status=status_of(error))
+    response = go(f"/e/{event.code}")
+    response.delete_cookie(COOKIE)
+    return response

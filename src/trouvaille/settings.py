@@ -1,0 +1,62 @@
+"""Every setting of the product, in one place.
+
+Only the entry points (CLI, supervisor, application factory, worker) read this; they hand values on. Each setting is an
+environment variable with the prefix ``TROUVAILLE_``, except ``DATABASE_URL``, whose name is a convention of its own.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_data_dir() -> Path:
+    """Where an instance keeps everything: a system folder for root, the user's own otherwise.
+
+    Root's home is closed to other users, and PostgreSQL refuses to run as root, so root's data can't lie there.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/trouvaille")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "trouvaille"
+
+
+class Settings(BaseSettings):
+    """One frozen set of settings; an entry point makes it once."""
+
+    model_config = SettingsConfigDict(env_prefix="TROUVAILLE_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL")] = None
+    database_pool_size: int = Field(10, ge=1, le=200)
+    storage_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str | None = None
+    trusted_proxies: str = "127.0.0.1"
+    web_processes: int = Field(1, ge=1, le=64)
+    photo_workers: int = Field(1, ge=0, le=64)
+    photo_threads: int = Field(default_factory=lambda: max(1, os.cpu_count() or 1), ge=1, le=64)
+    photo_limit_bytes: int = Field(100 * 1024**2, ge=1024)
+    photo_limit_pixels: int = Field(200_000_000, ge=10_000)
+    upload_limit_bytes: int = Field(4 * 1024**3, ge=1024)
+    selfie_limit_bytes: int = Field(20 * 1024**2, ge=1024)
+    session_idle_days: int = Field(30, ge=1)
+    session_absolute_days: int = Field(180, ge=1)
+    hashing_threads: int = Field(2, ge=1, le=64)
+    stalled_after_s: float = Field(15.0, ge=2)
+    log_level: str = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("DATABASE_URL must start with postgresql://")
+        return value
+
+    @property
+    def photos_url(self) -> str:
+        """The object store's URL; a folder of the data folder unless another is set."""
+        return self.storage_url or (self.data_dir.absolute() / "photos").as_uri()

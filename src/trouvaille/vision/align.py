@@ -1,0 +1,99 @@
+"""Cut faces out of a picture: upright, centred and at one size, as the recogniser was trained to see them."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+ALIGNED_PX: Final = 112
+
+ARCFACE_LANDMARKS_XY: Final = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]], np.float32
+)
+"""Where the five landmarks lie in a 112 x 112 crop (ArcFace, Deng et al. 2019; SFace was trained on the same)."""
+
+
+def umeyama(source_xy: NDArray[np.float32], target_xy: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The similarity transform with the least squared error (Umeyama, TPAMI 1991).
+
+    Args:
+        source_xy: (n, 2), n >= 2, not all at one point.
+        target_xy: (n, 2).
+
+    Returns:
+        (2, 3): rotation, one scale and shift, without mirroring; ``target = source @ m[:, :2].T + m[:, 2]``.
+    """
+    source, target = source_xy.astype(np.float64), target_xy.astype(np.float64)
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    source, target = source - source_mean, target - target_mean
+    left, strengths, right = np.linalg.svd(target.T @ source)
+    signs = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
+    rotation = left @ np.diag(signs) @ right
+    scale = (strengths * signs).sum() / max((source**2).sum(), 1e-12)
+    linear = scale * rotation
+    return np.column_stack([linear, target_mean - linear @ source_mean])
+
+
+def align(image_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """One face, ready for the recogniser.
+
+    Args:
+        image_rgb: (h, w, 3), at the highest resolution there is.
+        landmarks_xy: (5, 2), pixels of ``image_rgb``; order as in ``Face``.
+
+    Returns:
+        (112, 112, 3); black where the face reaches over the picture's edge.
+    """
+    to_crop = umeyama(landmarks_xy, ARCFACE_LANDMARKS_XY)
+    scale = float(np.hypot(to_crop[0, 0], to_crop[1, 0]))
+    if scale < 0.5:
+        # Bilinear sampling reads 2 x 2 pixels: a larger face would alias unless it is averaged down first.
+        # Twice the final size keeps what the warp can still use; the square holds the crop at any rotation.
+        side = ALIGNED_PX * 1.5 / scale
+        centre = cv2.invertAffineTransform(to_crop) @ np.array([ALIGNED_PX / 2, ALIGNED_PX / 2, 1.0])
+        corner = (float(centre[0] - side / 2), float(centre[1] - side / 2))
+        shrunk_px = round(ALIGNED_PX * 1.5 * 1.5)
+        image_rgb = cut_square(image_rgb, corner, side, shrunk_px)
+        shrink = shrunk_px / side
+        # Pixel centres lie at +0.5: area averaging keeps edges in place, not the centres of corner pixels.
+        moved = (landmarks_xy.astype(np.float64) + 0.5 - np.array(corner)) * shrink - 0.5
+        to_crop = umeyama(moved.astype(np.float32), ARCFACE_LANDMARKS_XY)
+    crop = cv2.warpAffine(image_rgb, to_crop, (ALIGNED_PX, ALIGNED_PX), flags=cv2.INTER_LINEAR)
+    return np.asarray(crop, np.uint8)
+
+
+def cut_square(
+    image_rgb: NDArray[np.uint8], corner_xy: tuple[float, float], side: float, out_px: int
+) -> NDArray[np.uint8]:
+    """A square of the picture at another size, averaged when it shrinks, black beyond the picture's edge.
+
+    Args:
+        image_rgb: (h, w, 3).
+        corner_xy: left and top in pixels; may be negative.
+        side: in pixels.
+        out_px: side of the result.
+
+    Returns:
+        (out_px, out_px, 3).
+    """
+    height, width = image_rgb.shape[:2]
+    scale = out_px / side
+    left, top = (int(np.floor(edge)) for edge in corner_xy)
+    right, bottom = (int(np.ceil(edge + side)) for edge in corner_xy)
+    inside = image_rgb[max(top, 0) : max(min(bottom, height), 0), max(left, 0) : max(min(right, width), 0)]
+    if not inside.size:
+        return np.zeros((out_px, out_px, 3), np.uint8)
+    if scale < 1:
+        size = (max(1, round(inside.shape[1] * scale)), max(1, round(inside.shape[0] * scale)))
+        zoom_x, zoom_y = size[0] / inside.shape[1], size[1] / inside.shape[0]
+        inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_AREA), np.uint8)
+    else:
+        zoom_x = zoom_y = 1.0
+    # What is left is a fraction of a pixel of shift and scale; one warp does it together with the border.
+    step_x, step_y = scale / zoom_x, scale / zoom_y
+    shift_x, shift_y = (max(left, 0) - corner_xy[0]) * scale, (max(top, 0) - corner_xy[1]) * scale
+    to_square = np.array(
+        [[step_x, 0, shift_x + step_x / 2 - 0.5], [0, step_y, shift_y + step_y / 2 - 0.5]], np.float64
+    )
+    return np.asarray(cv2.warpAffine(inside, to_square, (out_px, out_px), flags=cv2.INTER_LINEAR), np.uint8)

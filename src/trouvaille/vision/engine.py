@@ -1,0 +1,169 @@
+"""The local engine: photos and selfies in, faces with templates out, on this machine's CPU alone."""
+
+from importlib.resources import files
+from typing import Final
+
+import cv2
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from trouvaille.vision import weights as model_files
+from trouvaille.vision.align import ALIGNED_PX, align
+from trouvaille.vision.decode import PIXELS_LIMIT, decode
+from trouvaille.vision.detect import Detections, Detector
+from trouvaille.vision.embed import Embedder
+from trouvaille.vision.graphs import Precision, compile_graph
+from trouvaille.vision.quality import Signs, quality, signs
+from trouvaille.vision.renditions import VIEW_SIDE_PX, rendition, shrunk
+from trouvaille.vision.selfie import accepted_face, portrait_jpeg
+from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis
+
+SCORE_LIMIT: Final = 0.6
+"""A face counts when the mean of its scores, in the whole picture and up close, reaches this."""
+
+_COARSE_SCORE_LIMIT: Final = 0.5
+_SELFIE_SIDE_PX: Final = 1024
+_PIPELINE_VERSION: Final = 1  # Raise it whenever the steps change so that templates are no longer comparable.
+
+
+class LocalEngine:
+    """YuNet and SFace on the CPU. One engine serves all threads of a process; it holds no picture between calls."""
+
+    def __init__(
+        self,
+        weights: model_files.Weights,
+        *,
+        threads: int = 1,
+        detect_side_px: int = VIEW_SIDE_PX,
+        pixels_limit: int = PIXELS_LIMIT,
+        precision: Precision = "bf16",
+    ) -> None:
+        """Load and compile both models (about a second).
+
+        Args:
+            weights: from ``vision.weights.locate``.
+            threads: how many calls may compute at the same time, each on one core; more callers wait.
+            detect_side_px: photos are searched with their longer side at this size. Faces need about 12 px there.
+            pixels_limit: photos that declare more pixels are refused.
+            precision: bf16 halves the time on CPUs that have it; templates of both are comparable (cosine 0.9999).
+
+        Raises:
+            ModelMissing: a file is gone.
+            ModelTampered: a file is not the one that was measured.
+        """
+        _limit_library_threads()
+        detector = model_files.read(weights.detector)
+        recogniser = model_files.read(weights.recogniser)
+        self._detector = Detector(
+            compile_graph(detector, (1, 3, -1, -1), channels="bgr", precision=precision, threads=threads)
+        )
+        self._embedder = Embedder(
+            compile_graph(
+                recogniser, (-1, 3, ALIGNED_PX, ALIGNED_PX), channels="rgb", precision=precision, threads=threads
+            ),
+            population_mean=_population_mean(weights.recogniser),
+        )
+        self._detect_side_px = detect_side_px
+        self._pixels_limit = pixels_limit
+        self._identity = f"{weights.detector.name}+{weights.recogniser.name}/{_PIPELINE_VERSION}"
+
+    @property
+    def identity(self) -> str:
+        """Templates are comparable exactly when they come from engines of the same identity."""
+        return self._identity
+
+    def analyse_photo(self, data: bytes, *, faces: bool = True) -> PhotoAnalysis:
+        """Everything that the product wants to know of a photo, from one decode.
+
+        Args:
+            data: the whole file as uploaded.
+            faces: False leaves face finding out, for events without it.
+
+        Raises:
+            Unreadable: with the reason.
+        """
+        decoded = decode(data, pixels_limit=self._pixels_limit)
+        view_rgb = shrunk(decoded.image_rgb, VIEW_SIDE_PX)
+        thumb, view = rendition("thumb", view_rgb), rendition("view", view_rgb)
+        found: tuple[Face, ...] = ()
+        if faces:
+            searched_rgb = view_rgb if self._detect_side_px <= VIEW_SIDE_PX else decoded.image_rgb
+            detections = self._find(decoded.image_rgb, searched_rgb, self._detect_side_px)
+            found = self._faces(decoded.image_rgb, detections, width_px=decoded.width_px)
+        return PhotoAnalysis(decoded.width_px, decoded.height_px, decoded.taken_at, found, (thumb, view))
+
+    def analyse_selfie(self, data: bytes) -> SelfieAnalysis:
+        """Check a selfie and turn it into a template.
+
+        Args:
+            data: the whole file.
+
+        Raises:
+            Unreadable: with the reason.
+            SelfieRefused: with what the guest should change.
+        """
+        image_rgb = decode(data, pixels_limit=self._pixels_limit).image_rgb
+        detections = self._find(image_rgb, image_rgb, _SELFIE_SIDE_PX)
+        crops, measured = self._measured(image_rgb, detections, full_scale=1.0)
+        best = accepted_face(image_rgb, measured)
+        template = self._embedder.embed(crops[best : best + 1])[0]
+        jpeg, width_px, height_px = portrait_jpeg(image_rgb, detections.boxes_xyxy[best])
+        return SelfieAnalysis(template, quality(measured[best]), jpeg, width_px, height_px)
+
+    def _find(self, image_rgb: NDArray[np.uint8], searched_rgb: NDArray[np.uint8], side_px: int) -> Detections:
+        """Faces in pixels of ``image_rgb``, found in ``searched_rgb`` (the same picture, perhaps smaller)."""
+        coarse = self._detector.search(searched_rgb, side_px=side_px, score_limit=_COARSE_SCORE_LIMIT)
+        coarse = coarse.moved(image_rgb.shape[1] / searched_rgb.shape[1])
+        return confirmed(coarse, self._detector.refine(image_rgb, coarse))
+
+    def _measured(
+        self, image_rgb: NDArray[np.uint8], found: Detections, *, full_scale: float
+    ) -> tuple[NDArray[np.uint8], list[Signs]]:
+        """Aligned crops (n, 112, 112, 3) and what their quality follows from."""
+        crops = np.zeros((len(found), ALIGNED_PX, ALIGNED_PX, 3), np.uint8)
+        measured = []
+        for row, (box, landmarks) in enumerate(zip(found.boxes_xyxy, found.landmarks_xy, strict=True)):
+            crops[row] = align(image_rgb, landmarks)
+            width_px = float(box[2] - box[0]) * full_scale
+            measured.append(signs(crops[row], landmarks, width_px=width_px, score=float(found.scores[row])))
+        return crops, measured
+
+    def _faces(self, image_rgb: NDArray[np.uint8], found: Detections, *, width_px: int) -> tuple[Face, ...]:
+        size = np.array(image_rgb.shape[1::-1], np.float32)
+        crops, measured = self._measured(image_rgb, found, full_scale=width_px / image_rgb.shape[1])
+        templates = self._embedder.embed(crops)
+        boxes = (found.boxes_xyxy / np.tile(size, 2)).clip(0, 1)
+        return tuple(
+            Face(
+                box_xyxy=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+                landmarks_xy=landmarks / size,
+                score=sign.score,
+                quality=quality(sign),
+                width_px=sign.width_px,
+                template=template,
+            )
+            for box, landmarks, sign, template in zip(boxes, found.landmarks_xy, measured, templates, strict=True)
+        )
+
+
+def confirmed(coarse: Detections, fine: Detections) -> Detections:
+    """Faces that hold up close: mean of both scores at least ``SCORE_LIMIT``, best first."""
+    scores = (coarse.scores + fine.scores) / 2
+    rows = np.argsort(-scores, kind="stable")
+    return Detections(fine.boxes_xyxy, fine.landmarks_xy, scores)[rows[scores[rows] >= SCORE_LIMIT]]
+
+
+def _population_mean(recogniser: model_files.ModelFile) -> NDArray[np.float32] | None:
+    """What all faces' templates have in common (docs/accuracy.md); it belongs to the official weights alone."""
+    path = files("trouvaille.vision").joinpath("population_mean.npy")
+    if recogniser.sha256.lower() != model_files.SFACE_SHA256 or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return np.asarray(np.load(file), np.float32)
+
+
+def _limit_library_threads() -> None:
+    # Several photos at once use the cores better than several threads on one photo, and the callers choose how many.
+    cv2.setNumThreads(1)
+    pyvips.concurrency_set(1)

@@ -1,0 +1,60 @@
+"""Smaller JPEGs of a picture. They are encoded from bare pixels, so no metadata can reach them."""
+
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trouvaille.vision.types import Rendition
+
+THUMB_SIDE_PX: Final = 480
+VIEW_SIDE_PX: Final = 2048
+_THUMB_QUALITY: Final = 80
+_VIEW_QUALITY: Final = 85
+
+
+def shrunk(image_rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """The picture with its longer side at most ``side_px``, averaged down, never enlarged."""
+    height, width = image_rgb.shape[:2]
+    factor = side_px / max(height, width)
+    if factor >= 1:
+        return image_rgb
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def rendition(name: Literal["thumb", "view"], image_rgb: NDArray[np.uint8]) -> Rendition:
+    """Encode one rendition from a picture that is at least as large."""
+    side_px, jpeg_quality = (THUMB_SIDE_PX, _THUMB_QUALITY) if name == "thumb" else (VIEW_SIDE_PX, _VIEW_QUALITY)
+    small = shrunk(image_rgb, side_px)
+    return Rendition(name, jpeg(small, jpeg_quality), width_px=small.shape[1], height_px=small.shape[0])
+
+
+def jpeg(image_rgb: NDArray[np.uint8], quality: int) -> bytes:
+    """A baseline sRGB JPEG without metadata.
+
+    Args:
+        image_rgb: (h, w, 3), sides up to 65,535.
+        quality: 1-100, libjpeg's scale.
+    """
+    done, encoded = cv2.imencode(
+        ".jpg", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
+    if not done:
+        raise RuntimeError(f"JPEG encoding of a picture of shape {image_rgb.shape} failed")
+    return encoded.tobytes()
+
+
+def jpeg_within(image_rgb: NDArray[np.uint8], limit_bytes: int) -> tuple[bytes, int, int]:
+    """The best JPEG that stays within a budget.
+
+    Returns:
+        The JPEG, its width and its height in pixels: quality goes first, then size.
+    """
+    while True:
+        for quality in (90, 82, 74):
+            encoded = jpeg(image_rgb, quality)
+            if len(encoded) <= limit_bytes:
+                return encoded, image_rgb.shape[1], image_rgb.shape[0]
+        image_rgb = shrunk(image_rgb, max(1, max(image_rgb.shape[:2]) * 4 // 5))

@@ -1,0 +1,120 @@
+"""What the vision package answers with, and how it refuses. Only numpy and dataclasses, so that anybody may import it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+POOR_QUALITY = 0.35
+"""Below this quality a face never starts a match on its own (docs/accuracy.md says how it was found)."""
+
+TEMPLATE_DIMENSION = 128
+"""Length of a template: SFace's output layer."""
+
+
+class UnreadableReason(StrEnum):
+    """Why bytes could not become pixels."""
+
+    not_an_image = "not_an_image"
+    truncated = "truncated"
+    too_many_pixels = "too_many_pixels"
+    unsupported = "unsupported"
+
+
+class Unreadable(Exception):
+    """The bytes could not be decoded; ``reason`` says why."""
+
+    def __init__(self, reason: UnreadableReason) -> None:
+        self.reason = reason
+        super().__init__(reason.value)
+
+
+class SelfieProblem(StrEnum):
+    """What the guest should change about a selfie."""
+
+    no_face = "no_face"
+    several_faces = "several_faces"
+    too_small = "too_small"
+    too_blurred = "too_blurred"
+    too_dark = "too_dark"
+
+
+class SelfieRefused(Exception):
+    """The picture is readable but no selfie that one could search with; ``problem`` says why."""
+
+    def __init__(self, problem: SelfieProblem) -> None:
+        self.problem = problem
+        super().__init__(problem.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face of a photo.
+
+    Attributes:
+        box_xyxy: left, top, right, bottom as fractions of the upright image, clipped to 0-1.
+        landmarks_xy: (5, 2) float32, fractions: the eye on the image's left, the other eye, nose tip, the mouth corner
+            on the image's left, the other corner. They may lie a little outside 0-1 where the edge cuts the face.
+        score: the detector's confidence, 0-1.
+        quality: 0-1, how far the template can be trusted; below ``POOR_QUALITY`` it never starts a match on its own.
+        width_px: width of the face in pixels of the full-resolution photo.
+        template: (128,) float32, unit length; compare two with their inner product.
+    """
+
+    box_xyxy: tuple[float, float, float, float]
+    landmarks_xy: NDArray[np.float32]
+    score: float
+    quality: float
+    width_px: float
+    template: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """A smaller sRGB JPEG of a photo, upright and without any metadata."""
+
+    name: Literal["thumb", "view"]
+    jpeg: bytes
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoAnalysis:
+    """Everything that one decode of a photo yields. No face is an empty ``faces``, not an error.
+
+    Attributes:
+        width_px: upright width at full resolution.
+        height_px: upright height at full resolution.
+        taken_at: EXIF DateTimeOriginal as the camera wrote it (no time zone), or None.
+        faces: best detector score first.
+        renditions: 'thumb' and 'view', in this order.
+    """
+
+    width_px: int
+    height_px: int
+    taken_at: datetime | None
+    faces: tuple[Face, ...]
+    renditions: tuple[Rendition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SelfieAnalysis:
+    """An accepted selfie.
+
+    Attributes:
+        template: (128,) float32, unit length.
+        quality: 0-1.
+        jpeg: upright sRGB JPEG of at most 200 KB without metadata, good enough to compute the template anew.
+        width_px: of ``jpeg``.
+        height_px: of ``jpeg``.
+    """
+
+    template: NDArray[np.float32]
+    quality: float
+    jpeg: bytes
+    width_px: int
+    height_px: int

@@ -1,0 +1,100 @@
+"""From errors to answers: a page for people, problem+json (RFC 9457) for scripts. Only this module knows statuses."""
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from trouvaille.core import errors
+from trouvaille.core.errors import N_, Refused
+from trouvaille.web.i18n import gettext, say
+from trouvaille.web.render import page, wants_json
+
+log = structlog.get_logger()
+
+STATUS: dict[type[Refused], int] = {
+    errors.NotFound: 404,
+    errors.SignInNeeded: 401,
+    errors.Forbidden: 403,
+    errors.Conflict: 409,
+    errors.Gone: 410,
+    errors.TooLarge: 413,
+    errors.Invalid: 422,
+    errors.TooMany: 429,
+    errors.Unavailable: 503,
+}
+TITLES = {
+    401: N_("Please sign in"),
+    403: N_("Not allowed"),
+    404: N_("Not found"),
+    405: N_("Not found"),
+    409: N_("Not possible right now"),
+    410: N_("No longer available"),
+    413: N_("Too large"),
+    422: N_("Something is missing"),
+    429: N_("Slow down a little"),
+    500: N_("Something went wrong"),
+    503: N_("One moment, please"),
+}
+OURS = N_("Something went wrong on our side. It has been noted; please try again in a moment.")
+
+
+def status_of(error: Refused) -> int:
+    """The HTTP status for an error of the product."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
+
+
+def answer(request: Request, status: int, message: str) -> Response:
+    """An error as the asker reads it."""
+    title = gettext(TITLES.get(status, TITLES[500]))
+    headers = {"Retry-After": "5"} if status in (429, 503) else {}
+    if wants_json(request):
+        return JSONResponse(
+            {"title": title, "detail": message, "status": status},
+            status_code=status,
+            headers=headers,
+            media_type="application/problem+json",
+        )
+    retry_url = request.url.path if request.method == "GET" and status in (429, 500, 503) else None
+    shown = page(request, "web/error.html", status=status, title=title, message=message, retry_url=retry_url)
+    shown.headers.update(headers)
+    return shown
+
+
+def install(app: FastAPI) -> None:
+    """Have the application answer every error in its own words."""
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> Response:
+        status = status_of(error)
+        if status == 401 and request.method == "GET" and not wants_json(request):
+            return RedirectResponse(f"/sign-in?next={request.url.path}", status_code=303)
+        return answer(request, status, say(error))
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        kinds: dict[int, type[Refused]] = {status: kind for kind, status in STATUS.items()}
+        kind = kinds.get(error.status_code, errors.NotFound if error.status_code == 405 else Refused)
+        return answer(request, error.status_code, gettext(kind.message))
+
+    @app.exception_handler(RequestValidationError)
+    async def bad_request(request: Request, error: RequestValidationError) -> Response:
+        # An id in the address that is no id names nothing.
+        in_path = all(problem["loc"][:1] == ("path",) for problem in error.errors())
+        if in_path:
+            return answer(request, 404, gettext(errors.NotFound.message))
+        return answer(request, 422, gettext(errors.Invalid.message))
+
+    @app.exception_handler(DBAPIError)
+    @app.exception_handler(PoolTimeout)
+    async def database_away(request: Request, error: Exception) -> Response:
+        log.warning("database away", kind=type(error).__name__)
+        return answer(request, 503, gettext(errors.Unavailable.message))
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:
+        log.error("unhandled error", kind=type(error).__name__, exc_info=error)
+        return answer(request, 500, gettext(OURS))

@@ -1,0 +1,84 @@
+"""Pages: Jinja templates of all slices in one environment, and the built assets they name."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+
+from trouvaille.web import i18n
+
+PACKAGE = Path(__file__).parents[1]
+STATIC = Path(__file__).parent / "static"
+SLICES = ("web", "accounts", "events", "guests", "photos", "delivery")
+
+
+class AssetsMissing(RuntimeError):
+    """The front end has not been built; ``make setup`` does it."""
+
+
+@cache
+def _manifest() -> dict[str, dict[str, Any]]:
+    path = STATIC / ".vite" / "manifest.json"
+    if not path.exists():
+        raise AssetsMissing("the front end is not built: run `make setup`")
+    manifest: dict[str, dict[str, Any]] = json.loads(path.read_text())
+    return manifest
+
+
+def static(source: str) -> str:
+    """The address of a built asset by its source path below ``frontend/``."""
+    for key in (source, f"frontend/{source}"):
+        if entry := _manifest().get(key):
+            return f"/static/{entry['file']}"
+    if (STATIC / source).exists():
+        return f"/static/{source}"
+    raise AssetsMissing(f"no built asset for {source}")
+
+
+@cache
+def environment() -> Environment:
+    """The one template environment; a name begins with its slice, as in ``guests/register.html``."""
+    made = Environment(
+        loader=PrefixLoader({name: FileSystemLoader(PACKAGE / name / "templates") for name in SLICES}),
+        extensions=["jinja2.ext.i18n"],
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.filters.update(date=i18n.long_date, datetime=i18n.long_datetime, filesize=i18n.file_size, number=i18n.number)
+    made.globals.update(static=static, locales=list(i18n.LANGUAGES.items()))
+    return made
+
+
+def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """Render a page for whoever asks; pages of signed-in people are kept by no cache."""
+    context.setdefault("event", None)
+    html = (
+        environment()
+        .get_template(template)
+        .render(
+            status=status,
+            viewer=getattr(request.state, "viewer", None),
+            locale=i18n.current(),
+            path=request.url.path,
+            **context,
+        )
+    )
+    return HTMLResponse(html, status_code=status, headers={"Cache-Control": "no-store"})
+
+
+def go(address: str) -> RedirectResponse:
+    """After a form: look at another page, so that reloading sends nothing twice."""
+    return RedirectResponse(address, status_code=303)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a script asks, rather than a person's browser."""
+    return "json" in request.headers.get("accept", "")

@@ -1,0 +1,58 @@
+"""What every request can reach: the parts of this web process, and the request's one transaction."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.live import Hub
+from trouvaille.core.secrets import Vault
+from trouvaille.core.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What this server accepts."""
+
+    photo_bytes: int
+    photo_pixels: int
+    upload_bytes: int
+    selfie_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The parts of one web process; made once by the application factory."""
+
+    sessions: Sessions
+    storage: Storage
+    vault: Vault
+    hub: Hub
+    limits: Limits
+    public_url: str | None
+    session_idle_days: int
+    session_absolute_days: int
+
+
+def site_of(request: Request) -> Site:
+    """The parts of the process that serves this request."""
+    site: Site = request.app.state.site
+    return site
+
+
+def address_of(request: Request) -> str:
+    """Where this server is reached from outside, without a slash at the end."""
+    return (site_of(request).public_url or str(request.base_url)).rstrip("/")
+
+
+async def _session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with transaction(site_of(request).sessions) as session:
+        yield session
+
+
+# Function scope: the commit comes before the answer, so a failed commit can't answer 200.
+Session = Annotated[AsyncSession, Depends(_session, scope="function")]
+ThisSite = Annotated[Site, Depends(site_of)]

@@ -1,0 +1,39 @@
+"""Server-sent events: one open page, fed by the hub, checked against the database each time it is told something."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from fastapi import Request
+from fastapi.sse import ServerSentEvent
+
+from trouvaille.web.site import Site
+
+# Proxies close silent connections after a minute; a comment keeps them open.
+PING_S = 20.0
+# A busy upload tells a page many times a second; eyes need it twice.
+PAUSE_S = 0.5
+
+Look = Callable[[dict[str, dict[str, Any]]], Awaitable[list[ServerSentEvent]]]
+
+
+async def stream(site: Site, request: Request, topics: tuple[str, ...], look: Look) -> AsyncIterator[ServerSentEvent]:
+    """Events for one page: the present state at once, then whatever ``look`` says when one of the topics is told.
+
+    Args:
+        look: given the messages by event name (empty at first), returns what to send. It opens its own short
+            transaction, since none may stay open as long as a page does. It may return nothing.
+    """
+    async with site.hub.listen(*topics) as listener:
+        for event in await look({}):
+            yield event
+        while not site.hub.closing.is_set() and not await request.is_disconnected():
+            messages = await listener.take(PING_S)
+            if site.hub.closing.is_set():
+                return
+            if not messages:
+                yield ServerSentEvent(comment="still here")
+                continue
+            for event in await look(messages):
+                yield event
+            await asyncio.sleep(PAUSE_S)

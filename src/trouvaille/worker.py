@@ -1,0 +1,108 @@
+"""The worker process: runs jobs of some queues, keeps its heartbeat, and revives what dead workers left."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+import structlog
+from procrastinate import PsycopgConnector
+
+from trouvaille.core import erase
+from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
+from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, app, revive
+from trouvaille.core.secrets import Vault, load_key
+from trouvaille.core.storage import Storage
+from trouvaille.faces import tasks as faces_tasks
+from trouvaille.matching import tasks as matching_tasks
+from trouvaille.photos import service as photos
+from trouvaille.photos import tasks as photos_tasks
+from trouvaille.settings import Settings
+from trouvaille.vision.engine import LocalEngine
+from trouvaille.vision.weights import locate
+
+log = structlog.get_logger()
+QUEUES = (SELFIES, PHOTOS, UPKEEP)
+# Importing a tasks module declares its jobs.
+DECLARED = (erase, faces_tasks, matching_tasks, photos_tasks)
+FORGOTTEN_EVERY_S = 30.0
+
+
+async def run(
+    settings: Settings,
+    queues: Sequence[str],
+    *,
+    concurrency: int,
+    forever: bool = True,
+    engine: LocalEngine | None = None,
+) -> None:
+    """Run jobs until SIGTERM or SIGINT; jobs that are running then are finished first.
+
+    Args:
+        queues: of ``QUEUES``.
+        concurrency: jobs at the same time; each computes in a thread.
+        forever: False ends the worker once its queues are empty.
+        engine: one that is loaded already, to be used instead of a new one.
+    """
+    if settings.database_url is None:
+        raise ValueError("a worker needs DATABASE_URL; `trouvaille serve` sets it")
+    if forever:
+        _be_nice(queues)
+    database = connect(settings.database_url, pool_size=concurrency + 2, application="trouvaille worker")
+    sessions = sessions_of(database)
+    work = Work(
+        sessions=sessions,
+        storage=Storage(settings.photos_url),
+        vault=Vault(load_key(settings.data_dir / "secret.key")),
+        engine=engine or LocalEngine(locate(), pixels_limit=settings.photo_limit_pixels),
+    )
+    connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
+    jobs = app.with_connector(connector)
+    watching = [
+        asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))),
+        asyncio.create_task(_every(FORGOTTEN_EVERY_S, lambda: _remember(sessions))),
+    ]
+    try:
+        async with jobs.open_async():
+            log.info("worker ready", queues=list(queues))
+            await jobs.run_worker_async(
+                queues=list(queues),
+                concurrency=concurrency,
+                fetch_job_polling_interval=0.5,
+                update_heartbeat_interval=settings.stalled_after_s / 4,
+                stalled_worker_timeout=settings.stalled_after_s,
+                delete_jobs="successful",
+                additional_context={"work": work},
+                install_signal_handlers=forever,
+                wait=forever,
+            )
+    finally:
+        for task in watching:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await database.dispose()
+
+
+def _be_nice(queues: Sequence[str]) -> None:
+    """Bulk work steps back for the guests' pages and selfies on the same machine."""
+    if SELFIES not in queues and hasattr(os, "nice"):
+        os.nice(10)
+
+
+async def _every(period_s: float, act: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await act()
+        except Exception as error:  # the next round tries again; a worker must not end for its housekeeping
+            log.warning("housekeeping failed", kind=type(error).__name__)
+        await asyncio.sleep(period_s)
+
+
+async def _revive(sessions: Sessions, settings: Settings) -> None:
+    await revive(sessions, stalled_after_s=settings.stalled_after_s)
+
+
+async def _remember(sessions: Sessions) -> None:
+    async with transaction(sessions) as session:
+        await photos.requeue_forgotten(session)

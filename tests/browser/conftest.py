@@ -1,0 +1,139 @@
+"""A whole instance as an operator starts it, and a real Chromium with a fake camera."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pyvips
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests.browser.shots import Shots
+from trouvaille.demo.party import GUESTS, selfie_jpeg
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
+DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
+).split()
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A running server: its address, and the address of its first-run page."""
+
+    address: str
+    setup: str
+
+
+@pytest.fixture(scope="module")
+def instance(scratch: Path) -> Iterator[Instance]:
+    """`trouvaille serve` in a process of its own, with embedded database and workers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = scratch / f"instance-{port}"
+    environment = {**os.environ, "TROUVAILLE_DATA_DIR": str(folder), "TROUVAILLE_STALLED_AFTER_S": "3"}
+    command = [sys.executable, "-m", "trouvaille", "serve", "--port", str(port)]
+    log = (scratch / f"serve-{port}.log").open("w")
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        assert server.stdout is not None
+        printed = server.stdout.readline() + server.stdout.readline()
+        setup = re.search(r"(http://\S+)(/setup\?token=\S+)", printed)
+        assert setup, printed
+        _await_answer(port)
+        yield Instance(f"http://localhost:{port}", f"http://localhost:{port}{setup[2]}")
+    finally:
+        server.send_signal(signal.SIGTERM)
+        status = server.wait(30)
+        if server.stdout:
+            server.stdout.close()
+        log.close()
+    assert status == 0, Path(log.name).read_text()
+
+
+def _await_answer(port: int) -> None:
+    import time
+
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError("the server did not listen within 30 s")
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert found, "no Chromium: `make browser` installs it"
+    return found
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def camera(samples: dict[str, Path], scratch: Path) -> Path:
+    """What the fake camera sees: one sample guest, for a second that is repeated."""
+    rose = next(guest for guest in GUESTS if guest.username == "rose")
+    film = scratch / "camera.mjpeg"
+    # Chromium's fake camera takes motion JPEG of even size with halved colour, and shows black otherwise.
+    frame = pyvips.Image.thumbnail_buffer(selfie_jpeg(rose, samples), 720, height=720, size="force")
+    frame = frame.gravity("centre", 1280, 720, extend="mirror")
+    film.write_bytes(frame.jpegsave_buffer(Q=90, subsample_mode="on", keep="none") * 30)
+    return film
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright, chromium_path: str, camera: Path) -> Iterator[Browser]:
+    arguments = [*QUIET, f"--use-file-for-fake-video-capture={camera}"]
+    browser = playwright.chromium.launch(executable_path=chromium_path, args=arguments)
+    yield browser
+    browser.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(chromium: Browser, instance: Instance) -> Iterator[Open]:
+    """Opens a page in a browser of its own; any error in its console fails the test."""
+    complaints: list[str] = []
+    with ExitStack() as contexts:
+
+        def make(kind: dict[str, object] = PHONE, locale: str = "en", **more: object) -> Page:
+            context: BrowserContext = chromium.new_context(
+                base_url=instance.address, locale=locale, permissions=["camera"], **kind, **more
+            )
+            contexts.callback(context.close)
+            page = context.new_page()
+            page.set_default_timeout(20_000)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+            return page
+
+        yield make
+    assert complaints == []
+
+
+@pytest.fixture
+def shots() -> Shots:
+    """Takes pictures of pages for looking at, when TROUVAILLE_SHOTS names a folder."""
+    return Shots(os.environ.get("SHOTS"))

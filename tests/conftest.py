@@ -1,0 +1,119 @@
+"""What all tests stand on: a real PostgreSQL with one cloned database a test, real files, real photos, a real worker."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+from starlette.testclient import TestClient
+
+from tests.people import Visitor
+from trouvaille import logs, schema, worker
+from trouvaille.app import create_app
+from trouvaille.core.db import Sessions, connect, plain_url, sessions_of
+from trouvaille.core.postgres import EmbeddedPostgres
+from trouvaille.demo.samples import fetch
+from trouvaille.settings import Settings
+from trouvaille.vision.engine import LocalEngine
+from trouvaille.vision.weights import locate
+
+# A test that could be steered by the machine's own settings would prove nothing.
+for name in [name for name in os.environ if name.startswith("TROUVAILLE_") and name != "TROUVAILLE_SAMPLES"]:
+    del os.environ[name]
+os.environ.pop("DATABASE_URL", None)
+logs.configure("ERROR")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def samples() -> dict[str, Path]:
+    """The sample photos by file name; `make samples` fetched them, the network is blocked here."""
+    return fetch()
+
+
+@pytest.fixture(scope="session")
+def scratch() -> Iterator[Path]:
+    """A folder that PostgreSQL's own user may pass through, which pytest's is not for root."""
+    folder = Path(tempfile.mkdtemp(prefix="trouvaille-test-", dir="/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server_url(scratch: Path) -> Iterator[str]:
+    """A PostgreSQL of our own, with a migrated database ``template`` to clone from."""
+    # What a test wrote need not survive the machine.
+    relaxed = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+    with EmbeddedPostgres(scratch / "postgres", settings=relaxed) as postgres:
+        url = postgres.start()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE pattern")
+        schema.migrate(_named(url, "pattern"))
+        yield url
+
+
+def _named(url: str, database: str) -> str:
+    return plain_url(make_url(url).set(database=database).render_as_string(hide_password=False))
+
+
+@pytest.fixture
+def database_url(server_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of this test's own, migrated as in production."""
+    name = f"test_{os.urandom(6).hex()}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE pattern")
+        yield _named(server_url, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def sessions(database_url: str) -> AsyncIterator[Sessions]:
+    """Sessions on this test's database, for tests of services."""
+    engine = connect(database_url, pool_size=20)
+    yield sessions_of(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of an instance in this test's folder."""
+    return Settings(data_dir=tmp_path / "data", DATABASE_URL=database_url, stalled_after_s=3, log_level="ERROR")
+
+
+@pytest.fixture(scope="session")
+def engine() -> LocalEngine:
+    """The face engine, loaded once."""
+    return LocalEngine(locate())
+
+
+@pytest.fixture
+def run_jobs(settings: Settings, engine: LocalEngine) -> Callable[[], None]:
+    """Work off every job that waits, as a worker process does."""
+
+    def run() -> None:
+        asyncio.run(worker.run(settings, worker.QUEUES, concurrency=2, forever=False, engine=engine))
+
+    return run
+
+
+@pytest.fixture
+def site(settings: Settings) -> Iterator[TestClient]:
+    """A running web application; also the browser of a stranger."""
+    with TestClient(create_app(settings), follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def visitor(site: TestClient) -> Callable[[], Visitor]:
+    """Makes visitors, each with a browser of their own."""
+    return lambda: Visitor(TestClient(site.app, follow_redirects=False))

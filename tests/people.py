@@ -1,0 +1,94 @@
+"""People who use the product in tests, by its pages alone."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from httpx2 import Response
+from starlette.testclient import TestClient
+
+from trouvaille.core.secrets import Vault, load_key
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Visitor:
+    """One browser and what its person does with it."""
+
+    browser: TestClient
+    event_id: str = ""
+    code: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **more: object) -> Response:
+        """Look at a page."""
+        return self.browser.get(path, **more)
+
+    def post(self, path: str, data: dict[str, object] | None = None, **more: object) -> Response:
+        """Send a form."""
+        return self.browser.post(path, data=data or {}, **more)
+
+    def set_up_server(self, email: str = "owner@example.org") -> None:
+        """Make the first account, as the page does that the server's console names."""
+        settings = self.browser.app.state.settings
+        token = Vault(load_key(settings.data_dir / "secret.key")).setup_token()
+        form = {"token": token, "display_name": "Owner", "email": email, "password": PASSWORD}
+        answer = self.post("/setup", form)
+        assert answer.status_code == 303, answer.text
+
+    def make_event(self, code: str = "PARTY234", **more: object) -> str:
+        """Create an event with face finding on; returns its id."""
+        form: dict[str, object] = {
+            "name": "Lea & Tom",
+            "code": code,
+            "locale": "fr",
+            "accent": "#b4532a",
+            "gallery": "nobody",
+            "downloads": "yes",
+            "faces": "yes",
+        }
+        answer = self.post("/studio/new", {key: value for key, value in (form | more).items() if value is not None})
+        assert answer.status_code == 303, answer.text
+        self.event_id, self.code = answer.headers["location"].rsplit("/", 1)[1], code
+        return self.event_id
+
+    def upload(self, *paths: Path | tuple[str, bytes]) -> dict[str, list[dict[str, str]]]:
+        """Upload photos in one form, as a script; returns what the page says of each."""
+        named = [(p.name, p.read_bytes()) if isinstance(p, Path) else p for p in paths]
+        files = [("photos", (name, data)) for name, data in named]
+        answer = self.browser.post(
+            f"/studio/{self.event_id}/photos", files=files, headers={"accept": "application/json"}
+        )
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def register(self, code: str, username: str, **more: str) -> Response:
+        """Register as a guest."""
+        self.code = code
+        form = {
+            "display_name": username.title(),
+            "username": username,
+            "email": f"{username}@example.org",
+            "password": PASSWORD,
+        }
+        return self.post(f"/e/{code}/register", form | more)
+
+    def agree(self) -> Response:
+        """Consent to face finding."""
+        return self.post(f"/e/{self.code}/consent", {"agree": "yes"})
+
+    def send_selfie(self, data: bytes) -> Response:
+        """Send a selfie from a file."""
+        return self.browser.post(f"/e/{self.code}/selfie", files={"selfie": ("selfie.jpg", data, "image/jpeg")})
+
+    def photos(self, show: str = "mine") -> list[UUID]:
+        """The ids of the photos on a gallery page, in order."""
+        answer = self.get(f"/e/{self.code}/photos?show={show}")
+        assert answer.status_code == 200, answer.text
+        return list(dict.fromkeys(map(UUID, re.findall(r'data-id="([0-9a-f-]{36})"', answer.text))))
+
+    def sign_in(self, identifier: str, password: str = PASSWORD, **more: str) -> Response:
+        """Sign in with a username or an e-mail address."""
+        return self.post("/sign-in", {"identifier": identifier, "password": password, **more})

@@ -1,0 +1,126 @@
+"""A selfie is taken when one could search with it, and refused with the thing to change otherwise."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from trouvaille.vision.engine import LocalEngine
+from trouvaille.vision.types import SelfieProblem, SelfieRefused, Unreadable
+
+Encode = Callable[..., bytes]
+
+
+@pytest.fixture(scope="module")
+def bystander(samples: dict[str, Path]) -> Image.Image:
+    return Image.open(samples["biden.jpg"]).convert("RGB").crop((150, 0, 850, 1000))
+
+
+def problem(engine: LocalEngine, selfie: bytes) -> SelfieProblem:
+    with pytest.raises(SelfieRefused) as refused:
+        engine.analyse_selfie(selfie)
+    return refused.value.problem
+
+
+@pytest.mark.parametrize("name", ["obama.jpg", "obama2.jpg", "biden.jpg"])
+def test_a_plain_portrait_is_accepted(name: str, engine: LocalEngine, samples: dict[str, Path]) -> None:
+    selfie = engine.analyse_selfie(samples[name].read_bytes())
+    assert selfie.template.shape == (128,) and np.linalg.norm(selfie.template) == pytest.approx(1, abs=1e-5)
+    assert selfie.quality > 0.8
+
+
+def test_a_selfie_finds_its_owner_and_not_a_stranger(engine: LocalEngine, samples: dict[str, Path]) -> None:
+    selfie = engine.analyse_selfie(samples["obama.jpg"].read_bytes()).template
+    own = engine.analyse_photo(samples["obama2.jpg"].read_bytes()).faces[0].template
+    stranger = engine.analyse_photo(samples["biden.jpg"].read_bytes()).faces[0].template
+    assert selfie @ own > 0.6 > 0.25 > selfie @ stranger
+
+
+def test_the_kept_jpeg_is_small_bare_and_gives_the_same_template(
+    engine: LocalEngine, portrait: Image.Image, encode: Encode
+) -> None:
+    tags = Image.Exif()
+    tags.get_ifd(0x8769)[0xA431] = "SERIAL-4711"
+    large = portrait.resize((portrait.width * 3, portrait.height * 3), Image.Resampling.LANCZOS)
+    selfie = engine.analyse_selfie(encode(large, quality=95, exif=tags.tobytes()))
+    assert len(selfie.jpeg) <= 200_000 and b"SERIAL" not in selfie.jpeg
+    with Image.open(io.BytesIO(selfie.jpeg)) as kept:
+        assert kept.size == (selfie.width_px, selfie.height_px) and not kept.getexif()
+    assert engine.analyse_selfie(selfie.jpeg).template @ selfie.template > 0.95
+
+
+def test_the_kept_jpeg_stays_within_its_budget_for_the_busiest_picture(
+    engine: LocalEngine, portrait: Image.Image, encode: Encode
+) -> None:
+    noise = np.random.default_rng(3).normal(0, 40, (portrait.height, portrait.width, 3))
+    busy = (np.asarray(portrait) + noise).clip(0, 255).astype(np.uint8)
+    busy[80:430, 340:640] = np.asarray(portrait)[80:430, 340:640]
+    assert len(engine.analyse_selfie(encode(busy, quality=98)).jpeg) <= 200_000
+
+
+def test_a_sideways_phone_is_turned_upright(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    selfie = engine.analyse_selfie(encode(portrait.transpose(Image.Transpose.ROTATE_90), exif=tags.tobytes()))
+    assert selfie.template @ engine.analyse_selfie(encode(portrait)).template > 0.95
+
+
+def test_no_face(engine: LocalEngine, encode: Encode) -> None:
+    assert problem(engine, encode(Image.new("RGB", (800, 600), (120, 140, 90)))) == SelfieProblem.no_face
+
+
+@pytest.mark.parametrize("name", ["sample3.jpg", "sample5.jpg"])
+def test_several_faces(name: str, engine: LocalEngine, samples: dict[str, Path]) -> None:
+    assert problem(engine, samples[name].read_bytes()) == SelfieProblem.several_faces
+
+
+def test_people_far_behind_the_guest_do_not_matter(
+    engine: LocalEngine, portrait: Image.Image, bystander: Image.Image, encode: Encode
+) -> None:
+    busy = portrait.copy()
+    busy.paste(bystander.resize((140, 200), Image.Resampling.LANCZOS), (0, 0))
+    assert len(engine.analyse_photo(encode(busy)).faces) == 2
+    selfie = engine.analyse_selfie(encode(busy))
+    assert selfie.template @ engine.analyse_selfie(encode(portrait)).template > 0.95
+
+
+def test_a_face_as_large_as_the_guests_makes_it_unclear_who_asks(
+    engine: LocalEngine, portrait: Image.Image, bystander: Image.Image, encode: Encode
+) -> None:
+    pair = Image.new("RGB", (portrait.width + bystander.width, 1137))
+    pair.paste(portrait, (0, 0))
+    pair.paste(bystander, (portrait.width, 0))
+    assert problem(engine, encode(pair)) == SelfieProblem.several_faces
+
+
+def test_too_small(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
+    canvas = Image.new("RGB", (1200, 900), (150, 150, 150))
+    canvas.paste(portrait.resize((240, 300), Image.Resampling.LANCZOS), (400, 300))  # a face of about 60 px
+    assert problem(engine, encode(canvas)) == SelfieProblem.too_small
+
+
+def test_too_blurred(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
+    assert problem(engine, encode(portrait.filter(ImageFilter.GaussianBlur(14)))) == SelfieProblem.too_blurred
+
+
+def test_shaken_in_one_direction_is_too_blurred(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
+    pixels = np.asarray(portrait).astype(np.float32)
+    shaken = np.mean([np.roll(pixels, step, axis=0) for step in range(-28, 29)], axis=0).astype(np.uint8)
+    assert problem(engine, encode(shaken)) == SelfieProblem.too_blurred
+
+
+@pytest.mark.parametrize("light", [0.10, 0.0])
+def test_too_dark(light: float, engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
+    assert problem(engine, encode(portrait.point(lambda level: level * light))) == SelfieProblem.too_dark
+
+
+def test_dim_light_is_still_accepted(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
+    assert engine.analyse_selfie(encode(portrait.point(lambda level: level * 0.35))).quality > 0.2
+
+
+def test_what_is_no_picture_is_unreadable_rather_than_refused(engine: LocalEngine) -> None:
+    with pytest.raises(Unreadable):
+        engine.analyse_selfie(b"GIF89a but not really")

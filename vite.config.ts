@@ -1,0 +1,57 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { defineConfig, type Plugin } from "vite";
+
+/** Every Lucide icon that a template or an island names; others are not shipped. */
+const ICONS = [
+  "arrow-left", "arrow-right", "camera", "check", "chevron-left", "chevron-right", "circle-alert", "circle-check",
+  "circle-user-round", "clock", "copy", "download", "eye", "eye-off", "folder-up", "image-plus", "images", "info",
+  "log-out", "pencil", "plus", "printer", "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "shield-check",
+  "switch-camera", "trash-2", "undo-2", "user-round-x", "users-round", "x",
+];
+
+const LUCIDE = dirname(createRequire(import.meta.url).resolve("lucide-static/package.json"));
+
+/** One SVG file with a symbol for each icon; pages refer to them with `<use href="…#name">`. */
+function sprite(): string {
+  const symbols = ICONS.map((name) => {
+    const source = readFileSync(join(LUCIDE, "icons", `${name}.svg`), "utf8");
+    const shapes = source.replace(/<!--[^]*?-->/g, "").replace(/<svg[^>]*>|<\/svg>/g, "").replace(/\s+/g, " ").trim();
+    return `<symbol id="${name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" `
+      + `stroke-linecap="round" stroke-linejoin="round">${shapes}</symbol>`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>`;
+}
+
+/** Puts files that no script imports into the build and its manifest, under their names below `frontend/`. */
+function pictures(): Plugin {
+  return {
+    name: "pictures",
+    generateBundle() {
+      const favicon = readFileSync(new URL("./frontend/favicon.svg", import.meta.url), "utf8");
+      for (const [name, source] of [["icons.svg", sprite()], ["favicon.svg", favicon]] as const) {
+        this.emitFile({ type: "asset", name, originalFileName: name, source });
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  root: "frontend",
+  base: "/static/",
+  plugins: [pictures()],
+  build: {
+    outDir: "../src/trouvaille/web/static",
+    emptyOutDir: true,
+    manifest: true,
+    target: ["chrome111", "safari16.4", "firefox114"],
+    // A font or a picture inside a style sheet would need `data:` in the content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rollupOptions: {
+      input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts"]
+        .map((source) => join(import.meta.dirname, "frontend", source)),
+    },
+  },
+});
