@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
 /** Every Lucide icon that a template or an island names; others are not shipped. */
@@ -11,12 +10,24 @@ const ICONS = [
   "switch-camera", "trash-2", "undo-2", "user-round-x", "users-round", "x",
 ];
 
-const LUCIDE = dirname(createRequire(import.meta.url).resolve("lucide-static/package.json"));
+/** What of other people's work is in the build; their licences ask to come along. */
+const SHIPPED = [
+  "@fontsource-variable/bricolage-grotesque", "@fontsource-variable/hanken-grotesk", "lucide-static", "photoswipe",
+];
+
+function folderOf(part: string): string {
+  return join(import.meta.dirname, "node_modules", part);
+}
+
+function licences(): string {
+  return SHIPPED.map((part) => `${part}\n\n${readFileSync(join(folderOf(part), "LICENSE"), "utf8").trim()}\n`)
+    .join("\n\n");
+}
 
 /** One SVG file with a symbol for each icon; pages refer to them with `<use href="…#name">`. */
 function sprite(): string {
   const symbols = ICONS.map((name) => {
-    const source = readFileSync(join(LUCIDE, "icons", `${name}.svg`), "utf8");
+    const source = readFileSync(join(folderOf("lucide-static"), "icons", `${name}.svg`), "utf8");
     const shapes = source.replace(/<!--[^]*?-->/g, "").replace(/<svg[^>]*>|<\/svg>/g, "").replace(/\s+/g, " ").trim();
     return `<symbol id="${name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" `
       + `stroke-linecap="round" stroke-linejoin="round">${shapes}</symbol>`;
@@ -30,7 +41,8 @@ function pictures(): Plugin {
     name: "pictures",
     generateBundle() {
       const favicon = readFileSync(new URL("./frontend/favicon.svg", import.meta.url), "utf8");
-      for (const [name, source] of [["icons.svg", sprite()], ["favicon.svg", favicon]] as const) {
+      const files = { "icons.svg": sprite(), "favicon.svg": favicon, "licences.txt": licences() };
+      for (const [name, source] of Object.entries(files)) {
         this.emitFile({ type: "asset", name, originalFileName: name, source });
       }
     },

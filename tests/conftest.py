@@ -1,4 +1,4 @@
-"""What all tests stand on: a real PostgreSQL with one cloned database a test, real files, real photos, a real worker."""
+"""What all tests stand on: a real PostgreSQL with a cloned database a test, real files and photos, a real worker."""
 
 import asyncio
 import os

@@ -59,6 +59,17 @@ async function refresh(): Promise<void> {
   }, REFRESH_MS);
 }
 
+/** The same reading of the numbers as the template's: what is done, and what is next. */
+function showSteps(done: Record<1 | 2 | 3, boolean>): void {
+  const next = !done[1] ? 1 : !done[2] ? 2 : 3;
+  for (const title of root.querySelectorAll<HTMLElement>("[data-step]")) {
+    const step = Number(title.dataset["step"]) as 1 | 2 | 3;
+    find("[data-step-number]", title).classList.toggle("plan__number--now", step === next);
+    find("[data-step-todo]", title).hidden = done[step];
+    for (const mark of title.querySelectorAll<HTMLElement>("[data-step-done]")) mark.hidden = !done[step];
+  }
+}
+
 function onProgress(progress: Progress): void {
   for (const figure of root.querySelectorAll<HTMLElement>("[data-number]")) {
     figure.textContent = spell(progress[figure.dataset["number"] as keyof Progress] ?? 0);
@@ -70,6 +81,7 @@ function onProgress(progress: Progress): void {
   bar.max = Math.max(1, progress.total);
   bar.value = progress.ready + progress.failed;
   bar.hidden = progress.waiting === 0;
+  showSteps({ 1: progress.guests > 0, 2: progress.total > 0, 3: progress.enrolled > 0 });
   const { total, ready, waiting, failed, faces } = progress;
   const state = [total, ready, waiting, failed, faces].join();
   if (state !== known) void refresh();

@@ -5,7 +5,7 @@ import { count, find, spell } from "../parts/find";
 import { openLightbox, warmUp } from "../parts/lightbox";
 import { listen } from "../parts/live";
 import { snack } from "../parts/snack";
-import { endless, merge, type Merged } from "../parts/tiles";
+import { endless, merge } from "../parts/tiles";
 
 interface Counts {
   mine?: number;
@@ -68,17 +68,20 @@ function renderedCounts(): Counts {
   return Object.fromEntries(shown) as Counts;
 }
 
-function apply(news: DocumentFragment): Merged {
+function apply(news: DocumentFragment): void {
   const merged = merge(grid, news, show === "maybe" ? "end" : "order");
   merged.added.forEach((tile) => {
     dress(tile);
     tile.classList.add("tile--new");
   });
+  if (merged.added.length) {
+    const { newOne, newMany } = texts;
+    find("[data-said]", root).textContent = count(merged.added.length, newOne ?? "", newMany ?? "");
+  }
   waiting = undefined;
   fresh.hidden = true;
   showOrHideEmpty();
   more.watch();
-  return merged;
 }
 
 async function refresh(): Promise<void> {
@@ -185,5 +188,7 @@ fresh.addEventListener("click", () => {
 addEventListener("scroll", () => waiting && scrollY < NEAR_TOP_PX / 2 && apply(waiting), { passive: true });
 
 grid.querySelectorAll<HTMLElement>("[data-id]").forEach(dress);
+// In some languages the tabs are wider than a phone.
+document.querySelector(".tab[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 listen(`${base}/live`, { photos: onCounts, enrolment: onEnrolment }, () => void refresh());
 warmUp();

@@ -8,6 +8,7 @@ const percent = (share: number): string =>
 export class Tray {
   private readonly tray = find("[data-tray]");
   private readonly title = find("[data-tray-title]", this.tray);
+  private readonly said = find("[data-tray-said]", this.tray);
   private readonly bar = find<HTMLProgressElement>("[data-tray-bar]", this.tray);
   private readonly list = find("[data-tray-list]", this.tray);
   private readonly close = find("[data-tray-close]", this.tray);
@@ -45,6 +46,8 @@ export class Tray {
     this.bar.max = items.reduce((sum, item) => sum + item.file.size, 0) || 1;
     this.bar.value = items.reduce((sum, item) => sum + item.file.size * item.share, 0);
     this.title.textContent = busy ? this.progress(items) : this.summary(items);
+    // Read out once at the end, not at each of a thousand files.
+    this.said.textContent = busy ? "" : this.title.textContent;
     this.retryAll.hidden = busy || this.failed().length < 2;
     const shown = items.filter((item) => ["sending", "refused", "failed"].includes(item.state));
     this.list.replaceChildren(...shown.map((item) => this.row(item)));

@@ -13,6 +13,7 @@ from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transa
 from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, app, revive
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
+from trouvaille.events import service as events
 from trouvaille.faces import tasks as faces_tasks
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.photos import service as photos
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP)
 # Importing a tasks module declares its jobs.
 DECLARED = (erase, faces_tasks, matching_tasks, photos_tasks)
-FORGOTTEN_EVERY_S = 30.0
+HOUSEKEEPING_EVERY_S = 30.0
 
 
 async def run(
@@ -60,7 +61,7 @@ async def run(
     jobs = app.with_connector(connector)
     watching = [
         asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))),
-        asyncio.create_task(_every(FORGOTTEN_EVERY_S, lambda: _remember(sessions))),
+        asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(sessions))),
     ]
     try:
         async with jobs.open_async():
@@ -103,6 +104,7 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
     await revive(sessions, stalled_after_s=settings.stalled_after_s)
 
 
-async def _remember(sessions: Sessions) -> None:
+async def _keep_house(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
         await photos.requeue_forgotten(session)
+        await events.erase_expired(session)

@@ -21,10 +21,17 @@ from trouvaille.demo.party import GUESTS, selfie_jpeg
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
-).split()
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,8 @@ def chromium_path() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+# Playwright's own loop runs as long as it does, so it must end before other tests start theirs.
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as started:
         yield started
@@ -101,7 +109,7 @@ def camera(samples: dict[str, Path], scratch: Path) -> Path:
     return film
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(playwright: Playwright, chromium_path: str, camera: Path) -> Iterator[Browser]:
     arguments = [*QUIET, f"--use-file-for-fake-video-capture={camera}"]
     browser = playwright.chromium.launch(executable_path=chromium_path, args=arguments)

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Instance
 from tests.browser.shots import Shots
-from trouvaille.demo.party import GUESTS, selfie_jpeg
+from trouvaille.demo.party import GUESTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 PASSWORD = "correct horse battery"

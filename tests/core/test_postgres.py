@@ -72,7 +72,7 @@ def launcher(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
 
 def value(url: str, query: str) -> object:
     with psycopg.connect(url) as connection:
-        row = connection.execute(query).fetchone()  # type: ignore[call-overload]
+        row = connection.execute(query).fetchone()
         assert row is not None
         return row[0]
 
@@ -83,6 +83,12 @@ def mode(path: Path) -> int:
 
 def socket_dir(url: str) -> Path:
     return Path(psycopg.conninfo.conninfo_to_dict(url)["host"])  # type: ignore[arg-type]
+
+
+def account_of(path: Path) -> dict[str, object]:
+    """What makes a process run as the owner of a path, where that is another account."""
+    owner = path.stat()
+    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def lives(pid: int) -> bool:
@@ -130,7 +136,7 @@ def test_the_role_reaches_neither_files_nor_programs(make: Callable[..., Embedde
     assert value(url, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'trouvaille'") == "trouvaille"
     for statement in ("COPY (SELECT 1) TO PROGRAM 'cat'", "SELECT pg_read_file('/etc/hostname')"):
         with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 def test_the_server_is_durable_checked_and_on_a_socket_only(make: Callable[..., EmbeddedPostgres]) -> None:
@@ -176,8 +182,8 @@ def test_starting_and_stopping_twice_does_no_harm(make: Callable[..., EmbeddedPo
 
 def test_a_block_stops_the_server_when_it_fails(folder: Path) -> None:
     with pytest.raises(ZeroDivisionError), EmbeddedPostgres(folder / "data", settings=UNSYNCED) as postgres:
-        pid = postgres.pid
-        assert pid is not None
+        pid = postgres.pid or 0
+        assert pid
         raise ZeroDivisionError
     assert not lives(pid)
 
@@ -218,6 +224,27 @@ def test_a_killed_server_is_seen_as_dead_and_recovers_at_the_same_address(
     assert postgres.start() == url
     assert postgres.pid != pid
     assert value(url, "SELECT answer FROM kept") == 42
+
+
+def test_a_restart_that_fails_keeps_the_address_and_the_folder_for_the_next(
+    make: Callable[..., EmbeddedPostgres], folder: Path
+) -> None:
+    data = folder / ("long" * 30)  # so that the socket lies in a folder with a random name
+    postgres = make(data.name)
+    url, pid = postgres.start(), postgres.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not postgres.is_alive())
+    rules = data / "18" / "pg_hba.conf"
+    hidden = rules.rename(rules.with_suffix(".hidden"))
+    with pytest.raises(Unusable, match=r"pg_hba\.conf"):
+        postgres.start()
+    assert not postgres.is_alive()
+    with pytest.raises(AlreadyRunning):
+        make(data.name).start()
+    hidden.rename(rules)
+    assert postgres.start() == url
+    assert value(url, "SELECT 1") == 1
 
 
 @with_proc
@@ -277,8 +304,7 @@ def test_a_server_that_nobody_launched_is_stopped_and_replaced(
     (folder / "data" / "run").mkdir()
     owner = (folder / "data").stat()
     os.chown(folder / "data" / "run", owner.st_uid, owner.st_gid)
-    identity = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
-    with subprocess.Popen(argv, stderr=subprocess.DEVNULL, **identity) as stranger:  # type: ignore[call-overload]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL, **account_of(folder / "data")) as stranger:  # type: ignore[call-overload]
         wait_until((folder / "data" / "run" / ".s.PGSQL.5432").exists)
         assert value(postgres.start(), "SELECT 1") == 1
         assert stranger.wait(1) == 0
@@ -293,7 +319,8 @@ def test_a_stale_pid_file_that_names_a_stranger_neither_blocks_the_start_nor_hur
     cluster = folder / "data" / "18"
     pid_file = (cluster / "postmaster.pid").read_text()
     postgres.stop()
-    with subprocess.Popen(("sleep", "60"), cwd=cluster) as stranger:
+    # Of the server's own account: a stranger of another one PostgreSQL recognises by itself.
+    with subprocess.Popen(("sleep", "60"), cwd=cluster, **account_of(cluster)) as stranger:  # type: ignore[call-overload]
         _, _, rest = pid_file.partition("\n")
         (cluster / "postmaster.pid").write_text(f"{stranger.pid}\n{rest}")
         assert value(postgres.start(), "SELECT 1") == 1

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.people import PASSWORD, Visitor
 from trouvaille.demo.party import GUESTS, selfie_jpeg
+from trouvaille.settings import Settings
 
 ROSE, MAYA = GUESTS[2], GUESTS[4]
 Visitors = Callable[[], Visitor]
@@ -138,17 +140,17 @@ def test_an_unusable_selfie_is_refused_with_what_to_change(
     run_jobs()
     status = guest.get("/e/PARTY234/selfie/status", headers={"accept-language": "fr"}).json()
     assert status["state"] == "refused"
-    assert status["reason"] == "Il y a plusieurs personnes sur la photo."
+    assert status["reason"] == "Il y a plusieurs personnes sur l’image."
     assert status["reason"] in guest.get("/e/PARTY234/selfie?lang=fr").text.replace("&#39;", "’")
 
 
 def test_withdrawing_consent_erases_everything_derived_from_the_face(
-    owner: Visitor, visitor: Visitors, samples: dict[str, Path], run_jobs: Jobs, settings: object
+    owner: Visitor, visitor: Visitors, samples: dict[str, Path], run_jobs: Jobs, settings: Settings
 ) -> None:
     owner.upload(samples["sample1.jpg"])
     guest = _enrolled(visitor, samples, run_jobs)
     photo = guest.photos()[0]
-    selfies = list((settings.data_dir / "photos").glob("events/*/selfies/*"))  # type: ignore[attr-defined]
+    selfies = list((settings.data_dir / "photos").glob("events/*/selfies/*"))
     assert len(selfies) == 1
     assert not selfies[0].read_bytes().startswith(b"\xff\xd8"), "the selfie is kept in the clear"
     assert guest.post("/e/PARTY234/me/withdraw", {}).status_code == 422
@@ -206,6 +208,22 @@ def test_an_expired_event_lets_nobody_in(owner: Visitor, visitor: Visitors) -> N
     assert guest.get("/e/PARTY234/register").status_code == 410
     assert guest.get("/e/PARTY234").status_code == 200
     assert visitor().sign_in("rose").status_code == 422
+
+
+def test_a_week_after_its_last_day_an_event_is_erased(
+    owner: Visitor, samples: dict[str, Path], settings: Settings, run_jobs: Jobs
+) -> None:
+    owner.upload(samples["sample1.jpg"])
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute("UPDATE events SET expires_at = now() - interval '6 days'")
+    run_jobs()
+    assert owner.get(f"/studio/{owner.event_id}").status_code == 200
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute("UPDATE events SET expires_at = now() - interval '8 days'")
+    run_jobs()
+    run_jobs()
+    assert owner.get(f"/studio/{owner.event_id}").status_code == 404
+    assert [path for path in (settings.data_dir / "photos").rglob("*") if path.is_file()] == []
 
 
 def test_downloads_can_be_switched_off(

@@ -6,11 +6,14 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.people import Visitor
+from trouvaille.app import create_app
+from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
 Jobs = Callable[[], None]
@@ -77,11 +80,8 @@ def test_a_damaged_photo_is_set_aside_with_its_reason_and_can_be_retried(
 
 
 def test_a_file_over_the_limit_is_refused_by_name(
-    settings: object, samples: dict[str, Path], database_url: str, tmp_path: Path
+    settings: Settings, samples: dict[str, Path], database_url: str, tmp_path: Path
 ) -> None:
-    from trouvaille.app import create_app
-    from trouvaille.settings import Settings
-
     small = Settings(data_dir=tmp_path / "small", DATABASE_URL=database_url, photo_limit_bytes=100_000)
     with TestClient(create_app(small), follow_redirects=False) as browser:
         owner = Visitor(browser)
@@ -98,12 +98,7 @@ def _jpeg(width_px: int, height_px: int) -> bytes:
     return made.getvalue()
 
 
-def test_a_request_over_the_limit_is_cut_off(
-    samples: dict[str, Path], database_url: str, tmp_path: Path
-) -> None:
-    from trouvaille.app import create_app
-    from trouvaille.settings import Settings
-
+def test_a_request_over_the_limit_is_cut_off(samples: dict[str, Path], database_url: str, tmp_path: Path) -> None:
     tiny = Settings(data_dir=tmp_path / "tiny", DATABASE_URL=database_url, upload_limit_bytes=50_000)
     with TestClient(create_app(tiny), follow_redirects=False) as browser:
         owner = Visitor(browser)
@@ -122,11 +117,11 @@ def test_a_request_over_the_limit_is_cut_off(
 
 
 def test_deleting_a_photo_removes_every_byte_of_it(
-    owner: Visitor, samples: dict[str, Path], run_jobs: Jobs, settings: object
+    owner: Visitor, samples: dict[str, Path], run_jobs: Jobs, settings: Settings
 ) -> None:
     (photo,) = owner.upload(samples["sample1.jpg"])["accepted"]
     run_jobs()
-    store = settings.data_dir / "photos"  # type: ignore[attr-defined]
+    store = settings.data_dir / "photos"
     assert len([path for path in store.rglob("*") if path.is_file()]) == 3
     assert owner.post(f"/studio/{owner.event_id}/photos/{photo['id']}/delete").status_code == 303
     run_jobs()
@@ -135,18 +130,16 @@ def test_deleting_a_photo_removes_every_byte_of_it(
 
 
 def test_deleting_an_event_asks_for_its_name_and_leaves_nothing(
-    owner: Visitor, samples: dict[str, Path], run_jobs: Jobs, settings: object, server_url: str
+    owner: Visitor, samples: dict[str, Path], run_jobs: Jobs, settings: Settings, server_url: str
 ) -> None:
-    import psycopg
-
     owner.upload(samples["sample1.jpg"])
     run_jobs()
     assert owner.post(f"/studio/{owner.event_id}/delete", {"name": "wrong"}).status_code == 422
     assert owner.post(f"/studio/{owner.event_id}/delete", {"name": "Lea & Tom"}).status_code == 303
     run_jobs()
-    store = settings.data_dir / "photos"  # type: ignore[attr-defined]
+    store = settings.data_dir / "photos"
     assert [path for path in store.rglob("*") if path.is_file()] == []
-    with psycopg.connect(settings.database_url) as connection:  # type: ignore[attr-defined]
+    with psycopg.connect(settings.database_url) as connection:
         for table in ("events", "photos", "faces", "matches", "guests", "enrolments", "consents"):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
         left = connection.execute("SELECT relname FROM pg_class WHERE relname LIKE 'faces\\_%' AND relkind = 'r'")

@@ -1,7 +1,6 @@
 """What the vision tests share: one loaded engine, and pictures made on the spot."""
 
 import io
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -14,15 +13,6 @@ from PIL import Image
 
 from trouvaille.vision import weights
 from trouvaille.vision.engine import LocalEngine
-
-
-@pytest.fixture(scope="session")
-def samples() -> dict[str, Path]:
-    """Real photos by file name: a folder that `make setup` fills from public packages."""
-    folder = Path(os.environ.get("TROUVAILLE_SAMPLES", "~/.cache/trouvaille/samples")).expanduser()
-    found = {path.name: path for path in sorted(folder.glob("*")) if path.is_file()}
-    assert {"sample1.jpg", "obama.jpg", "obama2.jpg", "biden.jpg"} <= found.keys(), f"no sample photos in {folder}"
-    return found
 
 
 @pytest.fixture(scope="session")

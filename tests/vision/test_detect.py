@@ -65,9 +65,7 @@ def test_refined_landmarks_hardly_depend_on_where_the_face_was_seen_first(
     detector: Detector, party: np.ndarray
 ) -> None:
     coarse = search(detector, party)
-    shifted = Detections(
-        coarse.boxes_xyxy + np.float32(12), coarse.landmarks_xy + np.float32(12), coarse.scores
-    )
+    shifted = Detections(coarse.boxes_xyxy + np.float32(12), coarse.landmarks_xy + np.float32(12), coarse.scores)
     from_coarse, from_shifted = detector.refine(party, coarse), detector.refine(party, shifted)
     width = coarse.boxes_xyxy[:, 2] - coarse.boxes_xyxy[:, 0]
     moved = np.abs(from_coarse.landmarks_xy - from_shifted.landmarks_xy).mean(axis=(1, 2)) / width

@@ -29,7 +29,6 @@ log = structlog.get_logger()
 
 SUPERUSER = "postgres"
 READY_TIMEOUT_S = 300  # crash recovery of a large database takes minutes
-INITDB_TIMEOUT_S = 300
 STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))  # fast, immediate, by force
 # Workers of a server that was killed leave by themselves within this time, unless a long query keeps them busy.
 LEAVE_TIMEOUT_S = 3.0
@@ -103,7 +102,7 @@ class EmbeddedPostgres:
 
         Raises:
             AlreadyRunning: another process runs the database of this folder.
-            Unusable: the server can't run here, or did not get ready within `READY_TIMEOUT_S`.
+            Unusable: the server can't run here, or did not get ready within 300 s.
         """
         with self._mutex:
             if self.is_alive():
@@ -179,7 +178,7 @@ class EmbeddedPostgres:
 
     def _make_cluster(self, initdb: Path) -> None:
         """Make an empty cluster beside its place and move it there, so that half a one never stands there."""
-        for other in self._folder.path.glob("[0-9][0-9]/PG_VERSION"):
+        if other := next(self._folder.path.glob("[0-9][0-9]/PG_VERSION"), None):
             raise Unusable(
                 f"{other.parent} holds data of another PostgreSQL than {MAJOR}. Dump them with the version of "
                 "Trouvaille that made them, and restore them into a new data folder."
@@ -198,7 +197,7 @@ class EmbeddedPostgres:
         argv = (str(initdb), "-D", str(new), *options, *locale)
         process = spawn_for_life(argv, self._bond(signal.SIGKILL), env=ENVIRONMENT, output=subprocess.PIPE)
         try:
-            said = b"".join(process.communicate(timeout=INITDB_TIMEOUT_S))
+            said = b"".join(process.communicate(timeout=READY_TIMEOUT_S))
         except BaseException:
             process.kill()
             process.communicate()
@@ -217,7 +216,7 @@ class EmbeddedPostgres:
             "unix_socket_directories": str(self._folder.socket_dir),
             "unix_socket_permissions": "0700",
         }
-        options = [f"--{name}={value}" for name, value in {**self._settings, **fixed}.items()]
+        options = (f"--{name}={value}" for name, value in {**self._settings, **fixed}.items())
         argv = (str(postgres), "-D", str(self._folder.cluster), *options)
         output = self._folder.open_log()
         try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,9 +19,11 @@ from trouvaille.core.secrets import new_code
 from trouvaille.events import attestation
 from trouvaille.events.models import Event, Gallery
 
+log = structlog.get_logger()
 CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{2,30}[A-Z0-9]")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-DEFAULT_ACCENT = "#B4532A"
+KEPT_AFTER_END = timedelta(days=7)
+DEFAULT_ACCENT = "#ffb224"
 LOCALES = ("en", "fr")
 
 
@@ -161,6 +164,21 @@ async def delete(session: AsyncSession, event: Event) -> None:
     await session.flush()
     await erase(session, prefix=f"events/{event_id}")
     await defer(session, "faces.drop_partition", queue=UPKEEP, event_id=event_id)
+
+
+async def erase_expired(session: AsyncSession) -> int:
+    """Remove the events whose last day was ``KEPT_AFTER_END`` ago or more; returns how many.
+
+    Until then an organiser who mistyped a date, or wants to give more time, can still change it.
+    """
+    over = await session.scalars(
+        select(Event).where(Event.expires_at < now() - KEPT_AFTER_END).limit(20).with_for_update(skip_locked=True)
+    )
+    events = list(over)
+    for event in events:
+        log.info("event expired and erased", event_id=str(event.id))
+        await delete(session, event)
+    return len(events)
 
 
 async def by_code(session: AsyncSession, code: str) -> Event:

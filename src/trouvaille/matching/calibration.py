@@ -14,8 +14,9 @@ from typing import Final
 _OFFSET: Final = 2.972
 _SLOPE: Final = -20.845
 
-SURE_STRANGERS: Final = 0.01
-"""Expected number of strangers' faces among a guest's *sure* photos."""
+SURE_STRANGERS: Final = 0.005
+"""Expected number of strangers' faces among a guest's *sure* photos: half of what we promise, because other people than
+those of the fit resembled each other up to twice as often."""
 
 MAYBE_STRANGERS: Final = 2.0
 """Expected number of strangers' faces among what a guest is asked about."""

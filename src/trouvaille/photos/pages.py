@@ -65,7 +65,7 @@ async def studio(request: Request, session: Session, viewer: StaffViewer) -> Res
                 "state": "open" if event.is_open else "expired",
             }
         )
-    return page(request, "events/studio.html", events=rows)
+    return page(request, "photos/studio.html", events=rows)
 
 
 async def _progress(session: AsyncSession, event_id: UUID) -> dict[str, int]:
@@ -92,7 +92,7 @@ def _tile(event: Event, photo: Photo) -> dict[str, Any]:
 
 
 def _failure(photo: Photo) -> dict[str, Any]:
-    return {"id": photo.id, "file_name": photo.file_name, "reason": gettext(reason_for(photo.reason) or "")}
+    return {"id": photo.id, "file_name": photo.file_name, "reason": gettext(reason_for(photo.reason))}
 
 
 async def _desk(

@@ -12,6 +12,6 @@ REASONS = {
 }
 
 
-def reason_for(code: str | None) -> str | None:
-    """The words for a code, as a key of the translation catalogue."""
-    return None if code is None else REASONS.get(code, REASONS["internal"])
+def reason_for(code: str | None) -> str:
+    """The words for a code, as a key of the translation catalogue; an unknown code reads like a fault of ours."""
+    return REASONS.get(code or "internal", REASONS["internal"])

@@ -20,7 +20,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/privacy")
 async def privacy(request: Request, viewer: MaybeViewer) -> Response:
-    return page(request, "web/privacy.html")
+    return page(request, "privacy/notice.html")
 
 
 async def _me(
@@ -29,7 +29,7 @@ async def _me(
     state = await guests.face_state(session, guest)
     return page(
         request,
-        "guests/me.html",
+        "privacy/me.html",
         status=status,
         event=event,
         guest=guest,

@@ -93,7 +93,5 @@ def cut_square(
     # What is left is a fraction of a pixel of shift and scale; one warp does it together with the border.
     step_x, step_y = scale / zoom_x, scale / zoom_y
     shift_x, shift_y = (max(left, 0) - corner_xy[0]) * scale, (max(top, 0) - corner_xy[1]) * scale
-    to_square = np.array(
-        [[step_x, 0, shift_x + step_x / 2 - 0.5], [0, step_y, shift_y + step_y / 2 - 0.5]], np.float64
-    )
+    to_square = np.array([[step_x, 0, shift_x + step_x / 2 - 0.5], [0, step_y, shift_y + step_y / 2 - 0.5]], np.float64)
     return np.asarray(cv2.warpAffine(inside, to_square, (out_px, out_px), flags=cv2.INTER_LINEAR), np.uint8)

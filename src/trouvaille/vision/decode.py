@@ -19,7 +19,8 @@ PIXELS_LIMIT: Final = 200_000_000
 WORKING_PIXELS: Final = 40_000_000
 """Larger pictures are shrunk while they are read, so that one decode never holds more than 120 MB of pixels."""
 
-_LOADERS: Final = {"jpegload": "jpeg", "pngload": "png", "webpload": "webp", "tiffload": "tiff", "heifload": "heif"}
+_TRANSPOSED: Final = (5, 6, 7, 8)
+_LOADERS: Final = frozenset({"jpegload", "pngload", "webpload", "tiffload", "heifload"})
 
 # Loaders that libvips itself marks as unfit for strangers' files (SVG, PDF, ImageMagick...) are off for good, and
 # nothing of a guest's picture stays behind in an operation cache.
@@ -64,7 +65,7 @@ def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT) -> Decoded:
         image_rgb = _pixels(_shrink_while_loading(data, header))
     except pyvips.Error as error:
         raise Unreadable(UnreadableReason.truncated) from error
-    if orientation >= 5:
+    if orientation in _TRANSPOSED:
         width_px, height_px = height_px, width_px
     return Decoded(turn_upright(image_rgb, orientation), width_px, height_px, exif.taken_at(metadata))
 
@@ -76,7 +77,7 @@ def turn_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8
         image: (h, w, 3), as stored.
         orientation: 1-8 as in EXIF 2.32, tag 0x0112; anything else means upright already.
     """
-    if orientation in (5, 6, 7, 8):
+    if orientation in _TRANSPOSED:
         image = _u8(cv2.transpose(image))
     flips: dict[int, int] = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
     return _u8(cv2.flip(image, flips[orientation])) if orientation in flips else image

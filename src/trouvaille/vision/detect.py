@@ -10,6 +10,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from trouvaille.vision.align import cut_square
+from trouvaille.vision.shrink import shrunk
 
 STRIDES: Final = (8, 16, 32)
 OVERLAP_LIMIT: Final = 0.3
@@ -90,15 +91,12 @@ class Detector:
         Returns:
             In pixels of ``image_rgb``.
         """
-        height, width = image_rgb.shape[:2]
-        sides = [side_px, OVERVIEW_SIDE_PX] if min(side_px, max(height, width)) > OVERVIEW_SIDE_PX else [side_px]
+        longer = max(image_rgb.shape[:2])
+        sides = [side_px, OVERVIEW_SIDE_PX] if min(side_px, longer) > OVERVIEW_SIDE_PX else [side_px]
         found, scaled = [], image_rgb
         for side in sides:
-            factor = min(1.0, side / max(height, width))
-            size = (max(1, round(width * factor)), max(1, round(height * factor)))
-            if size != (scaled.shape[1], scaled.shape[0]):
-                scaled = np.asarray(cv2.resize(scaled, size, interpolation=cv2.INTER_AREA), np.uint8)
-            found.append(self.once(scaled, score_limit).moved(1 / factor))
+            scaled = shrunk(scaled, side)
+            found.append(self.once(scaled, score_limit).moved(longer / max(scaled.shape[:2])))
         return without_doubles(Detections.joined(found))
 
     def refine(self, image_rgb: NDArray[np.uint8], coarse: Detections) -> Detections:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from trouvaille.vision import weights as model_files
 from trouvaille.vision.align import ALIGNED_PX, align
 from trouvaille.vision.decode import PIXELS_LIMIT, decode
-from trouvaille.vision.detect import Detections, Detector
+from trouvaille.vision.detect import Detections, Detector, without_doubles
 from trouvaille.vision.embed import Embedder
 from trouvaille.vision.graphs import Precision, compile_graph
 from trouvaille.vision.quality import Signs, quality, signs
-from trouvaille.vision.renditions import VIEW_SIDE_PX, rendition, shrunk
+from trouvaille.vision.renditions import VIEW_SIDE_PX, rendition
 from trouvaille.vision.selfie import accepted_face, portrait_jpeg
+from trouvaille.vision.shrink import shrunk
 from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis
 
 SCORE_LIMIT: Final = 0.6
@@ -148,18 +149,18 @@ class LocalEngine:
 
 
 def confirmed(coarse: Detections, fine: Detections) -> Detections:
-    """Faces that hold up close: mean of both scores at least ``SCORE_LIMIT``, best first."""
-    scores = (coarse.scores + fine.scores) / 2
-    rows = np.argsort(-scores, kind="stable")
-    return Detections(fine.boxes_xyxy, fine.landmarks_xy, scores)[rows[scores[rows] >= SCORE_LIMIT]]
+    """Faces that hold up close: mean of both scores at least ``SCORE_LIMIT``, each face once, best first."""
+    scores = np.asarray((coarse.scores + fine.scores) / 2, np.float32)
+    faces = Detections(fine.boxes_xyxy, fine.landmarks_xy, scores)
+    # Two coarse boxes beside each other may turn out to be one face.
+    return without_doubles(faces[scores >= SCORE_LIMIT])
 
 
 def _population_mean(recogniser: model_files.ModelFile) -> NDArray[np.float32] | None:
     """What all faces' templates have in common (docs/accuracy.md); it belongs to the official weights alone."""
-    path = files("trouvaille.vision").joinpath("population_mean.npy")
-    if recogniser.sha256.lower() != model_files.SFACE_SHA256 or not path.is_file():
+    if recogniser.sha256.lower() != model_files.SFACE_SHA256:
         return None
-    with path.open("rb") as file:
+    with files("trouvaille.vision").joinpath("population_mean.npy").open("rb") as file:
         return np.asarray(np.load(file), np.float32)
 
 

@@ -30,6 +30,6 @@ def taken_at(blob: bytes) -> datetime | None:
     if not isinstance(value, str):
         return None
     with suppress(ValueError):
-        moment = datetime.strptime(value.strip("\0 "), "%Y:%m:%d %H:%M:%S")
+        moment = datetime.strptime(value.strip("\0 "), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007 - EXIF has no time zone
         return moment if moment.year >= _OLDEST_YEAR else None
     return None

@@ -29,9 +29,7 @@ class Signs:
     brightness: float
 
 
-def signs(
-    crop_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.float32], *, width_px: float, score: float
-) -> Signs:
+def signs(crop_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.float32], *, width_px: float, score: float) -> Signs:
     """Measure one face.
 
     Args:

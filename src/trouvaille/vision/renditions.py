@@ -6,22 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trouvaille.vision.shrink import shrunk
 from trouvaille.vision.types import Rendition
 
 THUMB_SIDE_PX: Final = 480
 VIEW_SIDE_PX: Final = 2048
 _THUMB_QUALITY: Final = 80
 _VIEW_QUALITY: Final = 85
-
-
-def shrunk(image_rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """The picture with its longer side at most ``side_px``, averaged down, never enlarged."""
-    height, width = image_rgb.shape[:2]
-    factor = side_px / max(height, width)
-    if factor >= 1:
-        return image_rgb
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def rendition(name: Literal["thumb", "view"], image_rgb: NDArray[np.uint8]) -> Rendition:

@@ -1,4 +1,4 @@
-"""What the vision package answers with, and how it refuses. Only numpy and dataclasses, so that anybody may import it."""
+"""What the vision package answers with, and how it refuses. Light enough for anybody to import."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 POOR_QUALITY = 0.35
-"""Below this quality a face never starts a match on its own (docs/accuracy.md says how it was found)."""
+"""Below this quality a face never starts a match on its own (its effect: docs/accuracy.md)."""
 
 TEMPLATE_DIMENSION = 128
 """Length of a template: SFace's output layer."""

@@ -13,7 +13,7 @@ from trouvaille.web import i18n
 
 PACKAGE = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
-SLICES = ("web", "accounts", "events", "guests", "photos", "delivery")
+SLICES = ("web", "accounts", "events", "guests", "photos", "delivery", "privacy")
 
 
 class AssetsMissing(RuntimeError):

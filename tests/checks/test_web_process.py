@@ -1,0 +1,18 @@
+"""A web process loads no model and no image library."""
+
+import subprocess
+import sys
+
+HEAVY = ("cv2", "openvino", "pyvips", "pillow_heif", "PIL", "trouvaille.vision", "trouvaille.worker")
+
+
+def test_the_web_application_imports_no_vision_code() -> None:
+    script = f"""
+import sys
+import trouvaille.app
+loaded = sorted(name for name in sys.modules if name.startswith({HEAVY!r}))
+print("loaded:", loaded)
+sys.exit(bool(loaded))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

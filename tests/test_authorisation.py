@@ -1,0 +1,241 @@
+"""Who may do what: every route of the application against every kind of viewer.
+
+The routes are taken from the application itself, so a route that is not listed here fails the test.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from fastapi import FastAPI
+from httpx2 import Response
+from PIL import Image
+from starlette.testclient import TestClient
+
+from tests.people import PASSWORD, Visitor
+from trouvaille import instance
+from trouvaille.accounts.models import Role
+from trouvaille.settings import Settings
+
+EVERYBODY = {"stranger", "guest", "other guest", "organiser", "other organiser", "administrator", "expired", "revoked"}
+STAFF = {"organiser", "other organiser", "administrator"}
+THE_STAFF = {"organiser", "administrator"}
+THE_GUEST = {"guest"}
+
+# Who gets through. Everybody else is sent to sign in, or told that it is forbidden or not there.
+ALLOWED: dict[str, set[str]] = {
+    "GET /": EVERYBODY,
+    "GET /go": EVERYBODY,
+    "GET /privacy": EVERYBODY,
+    "GET /sign-in": EVERYBODY,
+    "POST /sign-in": EVERYBODY,
+    "POST /sign-in/choose": EVERYBODY,
+    "POST /sign-out": EVERYBODY,
+    "GET /setup": set(),  # once there is an account
+    "POST /setup": set(),
+    "GET /livez": EVERYBODY,
+    "GET /readyz": EVERYBODY,
+    "GET /e/{code}": EVERYBODY,
+    "GET /e/{code}/theme.css": EVERYBODY,
+    "GET /e/{code}/register": EVERYBODY,
+    "POST /e/{code}/register": EVERYBODY,
+    "GET /e/{code}/consent": THE_GUEST,
+    "POST /e/{code}/consent": THE_GUEST,
+    "GET /e/{code}/selfie": THE_GUEST,
+    "POST /e/{code}/selfie": THE_GUEST,
+    "GET /e/{code}/selfie/status": THE_GUEST,
+    "GET /e/{code}/photos": THE_GUEST,
+    "GET /e/{code}/photos/{photo_id}": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/verdict": THE_GUEST,
+    "GET /e/{code}/live": THE_GUEST,
+    "GET /e/{code}/p/{photo_id}/original": THE_GUEST | THE_STAFF,
+    "GET /e/{code}/p/{photo_id}/{name}": THE_GUEST | THE_STAFF,
+    "GET /e/{code}/me": THE_GUEST,
+    "GET /e/{code}/me/selfie": THE_GUEST,
+    "POST /e/{code}/me/withdraw": THE_GUEST,
+    "POST /e/{code}/me/delete": THE_GUEST,
+    "GET /studio": STAFF,
+    "GET /studio/new": STAFF,
+    "POST /studio/new": STAFF,
+    "GET /studio/{event_id}": THE_STAFF,
+    "GET /studio/{event_id}/live": THE_STAFF,
+    "GET /studio/{event_id}/edit": THE_STAFF,
+    "POST /studio/{event_id}/edit": THE_STAFF,
+    "POST /studio/{event_id}/faces": THE_STAFF,
+    "GET /studio/{event_id}/qr.{kind}": THE_STAFF,
+    "POST /studio/{event_id}/photos": THE_STAFF,
+    "POST /studio/{event_id}/photos/{photo_id}/retry": THE_STAFF,
+    "POST /studio/{event_id}/photos/{photo_id}/delete": THE_STAFF,
+    "POST /studio/{event_id}/delete": THE_STAFF,
+}
+# These end what the others need, so they come last.
+DESTRUCTIVE = (
+    "POST /e/{code}/me/withdraw",
+    "POST /e/{code}/me/delete",
+    "POST /studio/{event_id}/photos/{photo_id}/delete",
+    "POST /studio/{event_id}/delete",
+    "POST /sign-out",
+)
+
+
+def _routes(app: FastAPI) -> Iterator[str]:
+    for route in app.routes:
+        contexts = route.effective_route_contexts() if hasattr(route, "effective_route_contexts") else [route]
+        for context in contexts:
+            for method in getattr(context, "methods", None) or ():
+                if method in {"GET", "POST", "PUT", "PATCH", "DELETE"}:
+                    yield f"{method} {context.path}"
+
+
+@dataclass
+class World:
+    """Two events with a photo and a guest each, and somebody of every kind."""
+
+    people: dict[str, Visitor]
+    fill: dict[str, str]
+
+
+def _jpeg() -> bytes:
+    made = io.BytesIO()
+    Image.effect_noise((320, 240), 60).convert("RGB").save(made, "JPEG")
+    return made.getvalue()
+
+
+@pytest.fixture
+def world(
+    settings: Settings,
+    site: TestClient,
+    visitor: Callable[[], Visitor],
+    run_jobs: Callable[[], None],
+    samples: dict[str, Path],
+) -> World:
+    people = {kind: visitor() for kind in EVERYBODY}
+    administrator = people["administrator"]
+    administrator.set_up_server()
+    for kind in ("organiser", "other organiser"):
+        email = f"{kind.replace(' ', '-')}@example.org"
+        instance.create_staff(settings, email=email, name=kind, password=PASSWORD, role=Role.ORGANISER)
+        assert people[kind].sign_in(email).headers["location"] == "/studio"
+    organiser = people["organiser"]
+    organiser.make_event("MINE2345", gallery="guests")
+    people["other organiser"].make_event("THEIRS23", gallery="guests")
+    (photo,) = organiser.upload(("photo.jpg", _jpeg()))["accepted"]
+    for kind, code in (
+        ("guest", "MINE2345"),
+        ("other guest", "THEIRS23"),
+        ("expired", "MINE2345"),
+        ("revoked", "MINE2345"),
+    ):
+        people[kind].register(code, kind.replace(" ", "."))
+        people[kind].agree()
+    from trouvaille.demo.party import GUESTS, selfie_jpeg
+
+    people["guest"].send_selfie(selfie_jpeg(GUESTS[2], samples))
+    run_jobs()
+    token = people["revoked"].browser.cookies["trouvaille"]
+    people["revoked"].post("/sign-out")
+    people["revoked"].browser.cookies["trouvaille"] = token
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute(
+            "UPDATE sessions SET expires_at = now() - interval '1 second'"
+            " WHERE subject_id = (SELECT id FROM guests WHERE username = 'expired')"
+        )
+        # A match, so that the guest has something to answer.
+        connection.execute(
+            "INSERT INTO matches (guest_id, photo_id, event_id, similarity, tier, created_at)"
+            " SELECT guests.id, photos.id, photos.event_id, 0.9, 'sure', now() FROM guests, photos"
+            " WHERE guests.username = 'guest'"
+        )
+    site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
+    fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
+    return World(people, fill)
+
+
+FORMS: dict[str, dict[str, str]] = {
+    "POST /sign-in": {"identifier": "nobody", "password": "nothing"},
+    "POST /e/{code}/register": {"username": "!"},
+    "POST /e/{code}/consent": {"agree": "yes"},
+    "POST /e/{code}/photos/{photo_id}/verdict": {"answer": "yes"},
+    "POST /e/{code}/me/withdraw": {"confirm": "yes"},
+    "POST /e/{code}/me/delete": {"username": "guest"},
+    "POST /studio/{event_id}/delete": {"name": "Lea & Tom"},
+    "POST /studio/{event_id}/edit": {
+        "name": "Lea & Tom",
+        "code": "MINE2345",
+        "accent": "#b4532a",
+        "gallery": "guests",
+        "downloads": "yes",
+    },
+}
+
+
+def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
+    method, path = route.split(" ", 1)
+    for name, value in fill.items():
+        path = path.replace(f"{{{name}}}", value)
+    if route == "GET /go":
+        path += f"?code={fill['code']}"
+    return visitor.get(path) if method == "GET" else visitor.post(path, dict(FORMS.get(route, {})))
+
+
+def _was_let_in(answer: Response) -> bool:
+    """Refused is whoever is sent to sign in, forbidden, or told that there is nothing; all else was let in."""
+    assert answer.status_code < 500, answer.text
+    if answer.status_code == 303:
+        return not answer.headers["location"].startswith("/sign-in?")
+    return answer.status_code not in (401, 403, 404)
+
+
+def test_every_route_lets_in_exactly_those_who_may(world: World, site: TestClient) -> None:
+    routes = list(_routes(site.app))  # type: ignore[arg-type]
+    assert sorted(routes) == sorted(ALLOWED), "list every route of the application here"
+    ordered = [route for route in routes if route not in DESTRUCTIVE] + [r for r in DESTRUCTIVE if r in routes]
+    order = ["stranger", "expired", "revoked", "other guest", "other organiser", "guest", "administrator", "organiser"]
+    wrong = []
+    for route in ordered:
+        who_may = ALLOWED[route]
+        for kind in order:
+            if route in DESTRUCTIVE and kind == "organiser" and "administrator" in who_may:
+                continue  # the administrator has just done it
+            answer = _ask(world.people[kind], route, world.fill)
+            if route == "POST /sign-in/choose":
+                continue  # leads everybody without a ticket to the same place
+            if _was_let_in(answer) != (kind in who_may):
+                wrong.append(f"{kind}: {route} -> {answer.status_code} {answer.headers.get('location', '')}")
+    assert wrong == [], "\n".join(wrong)
+
+
+SECRETS = ("password_hash", "$argon2", "template", "@example.org")
+
+
+def test_pages_of_guests_hold_no_hash_and_no_address_of_others(world: World) -> None:
+    for path in ("/e/MINE2345", "/e/MINE2345/photos", "/e/MINE2345/photos?show=all", "/e/MINE2345/selfie/status"):
+        text = world.people["guest"].get(path).text
+        assert [secret for secret in SECRETS if secret in text] == []
+
+
+def test_a_change_asked_for_by_another_site_is_refused(world: World) -> None:
+    organiser = world.people["organiser"]
+    path = f"/studio/{organiser.event_id}/delete"
+    for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        answer = organiser.browser.post(path, data={"name": "Lea & Tom"}, headers=headers)
+        assert answer.status_code == 403
+    same = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
+    assert organiser.browser.post(path, data={"name": "wrong"}, headers=same).status_code == 422
+
+
+def test_every_answer_carries_the_security_headers(world: World) -> None:
+    for path in ("/", "/nothing-here", "/e/MINE2345/photos"):
+        headers = world.people["stranger"].get(path).headers
+        assert "script-src 'self'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_asked_for_before_signing_in_is_never_another_sites(world: World) -> None:
+    visitor = world.people["stranger"]
+    for wish in ("https://evil.example", "//evil.example", "/studio//evil.example", "/e/THEIRS23/photos"):
+        answer = visitor.sign_in("organiser@example.org", next=wish)
+        assert answer.headers["location"] == "/studio"
