@@ -10,10 +10,10 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: help setup demo run test check format samples browser lock messages clean
+.PHONY: bench-event bench-gallery bench-index help setup demo run test check format samples browser lock messages clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 setup: .make/python .make/front ## Install everything the product needs, inside this folder
 
@@ -43,6 +43,15 @@ samples: .make/python ## Fetch the sample photos of the demo and the tests
 
 browser: ## Make sure that there is a Chromium for the browser tests
 	@sh tools/browser
+
+bench-event: setup ## Accuracy on an event with known truth: EVENT=folder
+	@$(BIN)/python -m bench.event "$(EVENT)"
+
+bench-gallery: setup ## Accuracy on labelled portraits, against plain SFace: FACES=folder [GROUPS=csv]
+	@$(BIN)/python -m bench.gallery "$(FACES)" $(if $(GROUPS),--groups "$(GROUPS)")
+
+bench-index: setup ## Photos a second on this machine, and where the time goes: PHOTOS=folder
+	@$(BIN)/python -m bench.index "$(PHOTOS)"
 
 messages: .make/python ## Bring the translation catalogues in step with the texts
 	@sh tools/messages

@@ -93,7 +93,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def engine() -> LocalEngine:
     """The face engine, loaded once."""
-    return LocalEngine(locate())
+    return LocalEngine(locate(), threads=2)
 
 
 @pytest.fixture

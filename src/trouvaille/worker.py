@@ -55,7 +55,7 @@ async def run(
         sessions=sessions,
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
-        engine=engine or LocalEngine(locate(), pixels_limit=settings.photo_limit_pixels),
+        engine=engine or LocalEngine(locate(), threads=concurrency, pixels_limit=settings.photo_limit_pixels),
     )
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
     jobs = app.with_connector(connector)

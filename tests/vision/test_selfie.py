@@ -99,7 +99,7 @@ def test_a_face_as_large_as_the_guests_makes_it_unclear_who_asks(
 
 def test_too_small(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
     canvas = Image.new("RGB", (1200, 900), (150, 150, 150))
-    canvas.paste(portrait.resize((240, 300), Image.Resampling.LANCZOS), (400, 300))  # a face of about 60 px
+    canvas.paste(portrait.resize((180, 225), Image.Resampling.LANCZOS), (400, 300))  # a face of about 46 px
     assert problem(engine, encode(canvas)) == SelfieProblem.too_small
 
 

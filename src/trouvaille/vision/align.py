@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from trouvaille.vision.shrink import shrunk_by
+
 ALIGNED_PX: Final = 112
 
 ARCFACE_LANDMARKS_XY: Final = np.array(
@@ -84,14 +86,12 @@ def cut_square(
     inside = image_rgb[max(top, 0) : max(min(bottom, height), 0), max(left, 0) : max(min(right, width), 0)]
     if not inside.size:
         return np.zeros((out_px, out_px, 3), np.uint8)
-    if scale < 1:
-        size = (max(1, round(inside.shape[1] * scale)), max(1, round(inside.shape[0] * scale)))
-        zoom_x, zoom_y = size[0] / inside.shape[1], size[1] / inside.shape[0]
-        inside = np.asarray(cv2.resize(inside, size, interpolation=cv2.INTER_AREA), np.uint8)
-    else:
-        zoom_x = zoom_y = 1.0
-    # What is left is a fraction of a pixel of shift and scale; one warp does it together with the border.
-    step_x, step_y = scale / zoom_x, scale / zoom_y
+    # Bilinear sampling is good down to half the size; what lies beyond is averaged first, by a whole number of pixels,
+    # which takes a tenth of the time of an average by a fraction.
+    block = min(max(1, int(1 / scale)), *inside.shape[:2])
+    if block > 1:
+        inside = shrunk_by(inside, block)
+    step = scale * block
     shift_x, shift_y = (max(left, 0) - corner_xy[0]) * scale, (max(top, 0) - corner_xy[1]) * scale
-    to_square = np.array([[step_x, 0, shift_x + step_x / 2 - 0.5], [0, step_y, shift_y + step_y / 2 - 0.5]], np.float64)
+    to_square = np.array([[step, 0, shift_x + step / 2 - 0.5], [0, step, shift_y + step / 2 - 0.5]], np.float64)
     return np.asarray(cv2.warpAffine(inside, to_square, (out_px, out_px), flags=cv2.INTER_LINEAR), np.uint8)

@@ -1,5 +1,6 @@
 """Find faces with YuNet: the whole picture at two sizes, then every face again in two close-ups."""
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +11,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from trouvaille.vision.align import cut_square
-from trouvaille.vision.shrink import shrunk
+from trouvaille.vision.shrink import shrunk, shrunk_by
 
 STRIDES: Final = (8, 16, 32)
 OVERLAP_LIMIT: Final = 0.3
@@ -95,7 +96,9 @@ class Detector:
         sides = [side_px, OVERVIEW_SIDE_PX] if min(side_px, longer) > OVERVIEW_SIDE_PX else [side_px]
         found, scaled = [], image_rgb
         for side in sides:
-            scaled = shrunk(scaled, side)
+            block = round(max(scaled.shape[:2]) / side)
+            # The overview need not have one size to the pixel, and whole blocks are averaged far faster.
+            scaled = shrunk_by(scaled, block) if found and block > 1 else shrunk(scaled, side)
             found.append(self.once(scaled, score_limit).moved(longer / max(scaled.shape[:2])))
         return without_doubles(Detections.joined(found))
 
@@ -119,7 +122,7 @@ class Detector:
         padded = cv2.copyMakeBorder(
             image_rgb, 0, -height % _PAD_MULTIPLE, 0, -width % _PAD_MULTIPLE, cv2.BORDER_CONSTANT
         )
-        request = self._request()
+        request = self._request(max(padded.shape[:2]))
         request.infer([padded[None]], share_inputs=True)
         outputs = {name: request.get_tensor(name).data[0] for name in _OUTPUTS}
         return without_doubles(_decode(outputs, padded.shape[1], score_limit))
@@ -144,7 +147,7 @@ class Detector:
         corner = ((left + right - side) / 2, (top + bottom - side) / 2)
         crop = cut_square(image_rgb, corner, side, CLOSE_UP_PX)
         if mirrored:
-            found = self.once(np.ascontiguousarray(crop[:, ::-1]), _CLOSE_UP_SCORE).mirrored(CLOSE_UP_PX)
+            found = self.once(np.asarray(cv2.flip(crop, 1), np.uint8), _CLOSE_UP_SCORE).mirrored(CLOSE_UP_PX)
         else:
             found = self.once(crop, _CLOSE_UP_SCORE)
         # A continuous place p lies in the crop at (p + 0.5 - corner) * zoom - 0.5: pixels are squares, not points.
@@ -154,10 +157,13 @@ class Detector:
         best = overlaps.argmax() if len(found) else 0
         return found[slice(best, best + 1) if len(found) and overlaps[best] >= OVERLAP_LIMIT else slice(0, 0)]
 
-    def _request(self) -> ov.InferRequest:
-        if not hasattr(self._requests, "own"):
-            self._requests.own = self._graph.create_infer_request()
-        request: ov.InferRequest = self._requests.own
+    def _request(self, side_px: int) -> ov.InferRequest:
+        """A request of this thread for pictures of about this size: changing a request's shape costs more than a pass
+        over a close-up does."""
+        role = next(name for name, limit_px in _ROLES if side_px <= limit_px)
+        if not hasattr(self._requests, role):
+            setattr(self._requests, role, self._graph.create_infer_request())
+        request: ov.InferRequest = getattr(self._requests, role)
         return request
 
 
@@ -180,6 +186,7 @@ def overlap(box_xyxy: NDArray[np.float32], boxes_xyxy: NDArray[np.float32]) -> N
     return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
 
 
+_ROLES = (("close_up", CLOSE_UP_PX), ("overview", 1.5 * OVERVIEW_SIDE_PX), ("whole", math.inf))
 _OUTPUTS = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
 
 

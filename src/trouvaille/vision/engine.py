@@ -107,7 +107,7 @@ class LocalEngine:
         image_rgb = decode(data, pixels_limit=self._pixels_limit).image_rgb
         detections = self._find(image_rgb, image_rgb, _SELFIE_SIDE_PX)
         crops, measured = self._measured(image_rgb, detections, full_scale=1.0)
-        best = accepted_face(image_rgb, measured)
+        best = accepted_face(image_rgb, measured, detections.boxes_xyxy)
         template = self._embedder.embed(crops[best : best + 1])[0]
         jpeg, width_px, height_px = portrait_jpeg(image_rgb, detections.boxes_xyxy[best])
         return SelfieAnalysis(template, quality(measured[best]), jpeg, width_px, height_px)

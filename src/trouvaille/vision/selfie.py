@@ -10,7 +10,7 @@ from trouvaille.vision.renditions import jpeg_within
 from trouvaille.vision.shrink import shrunk
 from trouvaille.vision.types import SelfieProblem, SelfieRefused
 
-MIN_WIDTH_PX: Final = 90
+MIN_WIDTH_PX: Final = 64
 MIN_SHARPNESS: Final = 1.2
 """Below lie 89 % of the portraits blurred until their template has a cosine under 0.6 with the sharp one; above lie
 98 % of those whose template keeps 0.85."""
@@ -18,8 +18,8 @@ MIN_SHARPNESS: Final = 1.2
 MIN_BRIGHTNESS: Final = 22.0
 """Mean grey level. Templates stay good (cosine 0.9) down to here, so that dark skin in plain light is never refused."""
 
-COMPARABLE_WIDTH: Final = 0.6
-"""A second face this wide, as a share of the widest, makes it unclear whose selfie it is."""
+COMPARABLE_PROMINENCE: Final = 0.6
+"""A second face this prominent, as a share of the most prominent, makes it unclear whose selfie it is."""
 
 JPEG_LIMIT_BYTES: Final = 200_000
 _MIN_SCORE: Final = 0.7
@@ -28,12 +28,33 @@ _PORTRAIT_FACES: Final = 4.0
 _PORTRAIT_SIDE_PX: Final = 1024
 
 
-def accepted_face(image_rgb: NDArray[np.uint8], faces: list[Signs]) -> int:
+def prominence(image_size_wh: tuple[int, int], boxes_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much a picture is about each of its faces: its width, less the further it is from the middle.
+
+    One holds a phone so that one's own face is in the middle; who stands beside or behind is further out. Two cheek to
+    cheek are equally far out, and stay comparable.
+
+    Args:
+        image_size_wh: width and height in pixels.
+        boxes_xyxy: (n, 4), pixels.
+
+    Returns:
+        (n,), at most the width in pixels.
+    """
+    size = np.asarray(image_size_wh, np.float32)
+    centres = (boxes_xyxy[:, :2] + boxes_xyxy[:, 2:]) / 2
+    off_middle = np.linalg.norm(centres - size / 2, axis=1) / (size.min() / 2)
+    widths = boxes_xyxy[:, 2] - boxes_xyxy[:, 0]
+    return np.asarray(widths / (1 + 2 * off_middle**2), np.float32)
+
+
+def accepted_face(image_rgb: NDArray[np.uint8], faces: list[Signs], boxes_xyxy: NDArray[np.float32]) -> int:
     """Choose the guest's face.
 
     Args:
         image_rgb: (h, w, 3), the whole picture.
         faces: all faces in it.
+        boxes_xyxy: (n, 4), where they are, in pixels.
 
     Returns:
         Its place in ``faces``.
@@ -45,10 +66,10 @@ def accepted_face(image_rgb: NDArray[np.uint8], faces: list[Signs]) -> int:
     if not clear:
         dark = float(shrunk(image_rgb, 256).mean()) < _DARK_PICTURE
         raise SelfieRefused(SelfieProblem.too_dark if dark else SelfieProblem.no_face)
-    best = max(clear, key=lambda row: faces[row].width_px)
+    weights = prominence(image_rgb.shape[1::-1], boxes_xyxy)
+    best = max(clear, key=lambda row: weights[row])
     face = faces[best]
-    rivals = [row for row in clear if row != best and faces[row].width_px >= COMPARABLE_WIDTH * face.width_px]
-    if rivals:
+    if any(weights[row] >= COMPARABLE_PROMINENCE * weights[best] for row in clear if row != best):
         raise SelfieRefused(SelfieProblem.several_faces)
     if face.width_px < MIN_WIDTH_PX:
         raise SelfieRefused(SelfieProblem.too_small)

@@ -1,0 +1,187 @@
+"""A whole instance for a bench: embedded database, real worker processes, real files, and the product's own verbs."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+
+from trouvaille import instance
+from trouvaille.accounts import service as accounts
+from trouvaille.accounts.models import Role
+from trouvaille.accounts.passwords import Passwords
+from trouvaille.accounts.service import Viewer
+from trouvaille.core.db import Sessions, connect, sessions_of, transaction
+from trouvaille.core.secrets import Vault, load_key
+from trouvaille.core.storage import Storage
+from trouvaille.demo.run import scratch_settings
+from trouvaille.events import service as events
+from trouvaille.events.models import Event
+from trouvaille.events.service import EventPlan
+from trouvaille.guests import service as guests
+from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
+from trouvaille.guests.service import Registration
+from trouvaille.matching.models import Match
+from trouvaille.matching.service import is_asked, is_mine
+from trouvaille.photos import service as photos
+from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.photos.service import Limits
+from trouvaille.supervisor import supervise
+
+
+@dataclass
+class Found:
+    """What one guest is shown, by file name. ``refused``: why the selfie was not taken, or None."""
+
+    sure: set[str] = field(default_factory=set)
+    maybe: set[str] = field(default_factory=set)
+    refused: str | None = None
+
+
+@dataclass
+class Bench:
+    """One event in a running instance."""
+
+    sessions: Sessions
+    storage: Storage
+    vault: Vault
+    limits: Limits
+    event: Event
+    passwords: Passwords
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    async def add_photos(self, files: Mapping[str, Path]) -> None:
+        """Upload files under names of their own, four at a time, while the workers are at it."""
+        gate = asyncio.Semaphore(4)
+
+        async def add(name: str, path: Path) -> None:
+            async with gate:
+                await photos.take_in(
+                    self.sessions,
+                    self.storage,
+                    self.limits,
+                    event_id=self.event.id,
+                    uploaded_by=None,
+                    file_name=name,
+                    data=await asyncio.to_thread(path.read_bytes),
+                )
+
+        await asyncio.gather(*(add(name, path) for name, path in files.items()))
+
+    async def add_guests(self, selfies: Mapping[str, Path]) -> None:
+        """Register a guest for each selfie, agree for them and send it."""
+        password_hash = await self.passwords.hash(secrets.token_urlsafe(12))
+        for number, (name, path) in enumerate(selfies.items()):
+            form = Registration(name[:80], f"guest{number}", f"guest{number}@example.org", "", "en")
+            async with transaction(self.sessions) as session:
+                # Hashing a password a guest would measure Argon2.
+                guest = Guest(
+                    event_id=self.event.id,
+                    username=form.username,
+                    email=form.email,
+                    display_name=name,
+                    password_hash=password_hash,
+                )
+                session.add(guest)
+                await session.flush()
+                await guests.give_consent(session, guest, locale="en")
+                data = await asyncio.to_thread(path.read_bytes)
+                await guests.submit_selfie(session, self.storage, self.vault, self.event, guest, data)
+
+    async def wait(self) -> None:
+        """Until no photo and no selfie waits and no job is left."""
+        waiting = (
+            select(func.count()).select_from(Photo).where(Photo.state == PhotoState.WAITING).scalar_subquery()
+            + select(func.count())
+            .select_from(Enrolment)
+            .where(Enrolment.state == EnrolmentState.WAITING)
+            .scalar_subquery()
+        )
+        while True:
+            async with transaction(self.sessions) as session:
+                if not await session.scalar(select(waiting)):
+                    return
+            await asyncio.sleep(0.05)
+
+    async def found(self) -> dict[str, Found]:
+        """What every guest is shown."""
+        async with transaction(self.sessions) as session:
+            rows = await session.execute(
+                select(Guest.display_name, Enrolment.state, Enrolment.reason).join(
+                    Enrolment, Enrolment.guest_id == Guest.id
+                )
+            )
+            result = {
+                name: Found(refused=reason if state is EnrolmentState.REFUSED else None) for name, state, reason in rows
+            }
+            matches = await session.execute(
+                select(Guest.display_name, Photo.file_name, is_mine(), is_asked())
+                .join(Match, Match.guest_id == Guest.id)
+                .join(Photo, Photo.id == Match.photo_id)
+            )
+            for name, file_name, mine, asked in matches:
+                if mine:
+                    result[name].sure.add(file_name)
+                elif asked:
+                    result[name].maybe.add(file_name)
+        return result
+
+    async def faces(self) -> int:
+        """How many faces were found."""
+        async with transaction(self.sessions) as session:
+            return (await photos.progress(session, self.event.id)).faces
+
+    async def failed(self) -> list[str]:
+        """Photos that could not be read."""
+        async with transaction(self.sessions) as session:
+            return [photo.file_name for photo in await photos.failures(session, self.event.id)]
+
+
+@asynccontextmanager
+async def running_event() -> AsyncIterator[Bench]:
+    """An instance with workers and one open event; everything is removed afterwards."""
+    with scratch_settings() as settings, instance.database(settings) as (ready, postgres):
+        stop = asyncio.Event()
+        minding = asyncio.create_task(supervise(instance.workers(ready), postgres=postgres, stop=stop))
+        engine = connect(ready.database_url or "", pool_size=6, application="trouvaille bench")
+        passwords = Passwords(1)
+        try:
+            sessions = sessions_of(engine)
+            async with transaction(sessions) as session:
+                staff = await accounts.create_staff(
+                    session,
+                    passwords,
+                    email="bench@example.org",
+                    display_name="Bench",
+                    password=secrets.token_urlsafe(12),
+                    role=Role.ADMINISTRATOR,
+                )
+                viewer = Viewer(session_id=UUID(int=0), kind="staff", id=staff.id, display_name="Bench")
+                plan = EventPlan("Bench", events.propose_code(), datetime.now(UTC).date())
+                event = await events.create(session, viewer, plan, attest_faces=True)
+            storage, vault = Storage(ready.photos_url), Vault(load_key(ready.data_dir / "secret.key"))
+            limits = Limits(ready.photo_limit_bytes, ready.photo_limit_pixels)
+            await _await_workers(sessions)
+            yield Bench(sessions, storage, vault, limits, event, passwords)
+        finally:
+            stop.set()
+            await minding
+            passwords.close()
+            await engine.dispose()
+
+
+async def _await_workers(sessions: Sessions, *, least: int = 2, patience_s: float = 60) -> None:
+    """Until the workers have loaded their models: starting up is not what is measured."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        async with transaction(sessions) as session:
+            if (await session.scalar(text("SELECT count(*) FROM procrastinate_workers")) or 0) >= least:
+                return
+        await asyncio.sleep(0.1)
+    raise TimeoutError("the workers did not start")
