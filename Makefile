@@ -67,6 +67,6 @@ clean: ## Remove everything that was installed or built here
 	@mkdir -p .make && touch $@
 
 .make/front: .make/python package-lock.json $(FRONT) vite.config.ts tsconfig.json
-	@npm ci --no-audit --no-fund --loglevel=error
+	@npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@npm run --silent build
 	@mkdir -p .make && touch $@

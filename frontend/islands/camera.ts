@@ -111,6 +111,7 @@ async function takePicture(): Promise<void> {
 async function chooseFile(): Promise<void> {
   const file = fileInput.files?.[0];
   if (!file) return;
+  fileInput.value = ""; // so that choosing the same file again is a change too
   stopCamera();
   say("");
   shot.classList.remove("camera__shot--mirrored");

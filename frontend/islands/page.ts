@@ -80,3 +80,7 @@ document.querySelectorAll<HTMLElement>("[data-print]").forEach((button) => {
 });
 // A form that came back with errors is read from its first error on.
 document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+
+// A page that answers a form would send it again on reload and on the way back: stand where it can be asked for.
+const here = document.documentElement.dataset["here"];
+if (here) history.replaceState(history.state, "", here);

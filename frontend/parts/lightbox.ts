@@ -81,6 +81,7 @@ export async function openLightbox(links: HTMLElement[], index: number, wishes: 
   if (wishes.more) loadAhead(lightbox, slides, wishes.more);
   closeOnBack(lightbox);
   lightbox.init();
+  lightbox.element?.setAttribute("aria-label", document.title);
 }
 
 /** Our own buttons: beside the close button on a desk, under the thumb on a phone. */

@@ -26,7 +26,7 @@ from trouvaille.settings import Settings
 from trouvaille.web import errors, i18n
 from trouvaille.web.render import STATIC, environment
 from trouvaille.web.security import Guard
-from trouvaille.web.site import Limits, Session, Site
+from trouvaille.web.site import Limits, Session, Site, read_form
 
 YEAR_S = 31_536_000
 
@@ -69,7 +69,13 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.passwords.close()
         await engine.dispose()
 
-    app = FastAPI(title="Trouvaille", lifespan=lifespan, dependencies=[Depends(identify)], openapi_url=None)
+    app = FastAPI(
+        title="Trouvaille",
+        lifespan=lifespan,
+        dependencies=[Depends(identify), Depends(read_form)],
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     app.state.settings = settings
     app.state.site = site
     app.state.passwords = Passwords(settings.hashing_threads)

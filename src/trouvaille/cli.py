@@ -12,7 +12,12 @@ import typer
 from trouvaille import __version__, logs
 from trouvaille.settings import Settings
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, help="Every guest finds the photos they are in.")
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks print local variables, which may hold addresses and passwords
+    help="Every guest finds the photos they are in.",
+)
 admin = typer.Typer(no_args_is_help=True, help="Accounts and upkeep of this instance.")
 cli.add_typer(admin, name="admin")
 
@@ -36,6 +41,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
 
     settings = _settings(host=host, port=port, data_dir=data_dir)
     logs.configure(settings.log_level, process="supervisor")
+    instance.check_port(settings.host, settings.port)
     with instance.database(settings) as (ready, postgres):
         _say_where(ready)
         children = [*instance.web(ready), *instance.workers(ready)]
@@ -160,7 +166,8 @@ def create(
     try:
         create_staff(_settings(data_dir=data_dir), email=email, name=name, password=password, role=role)
     except Refused as error:
-        typer.echo(error.text % error.params if error.params else error.text, err=True)
+        for problem in getattr(error, "problems", (error,)):
+            typer.echo(problem.text % problem.params if problem.params else problem.text, err=True)
         raise typer.Exit(1) from error
     typer.echo(f"{name} can now sign in as {role.value}.")
 
@@ -182,5 +189,20 @@ def version() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    from pydantic import ValidationError
+    from sqlalchemy.exc import DBAPIError
+
+    from trouvaille.core.postgres import AlreadyRunning, Unusable
+
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    cli()
+    try:
+        cli()
+    except AlreadyRunning as error:
+        sys.exit(f"{error} Trouvaille is running there already.")
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        sys.exit(f"The setting {'.'.join(map(str, wrong['loc']))} is wrong: {wrong['msg']}.")
+    except DBAPIError as error:
+        sys.exit(f"The database refused: {str(error.orig).strip()}")
+    except (Unusable, OSError) as error:
+        sys.exit(str(error))

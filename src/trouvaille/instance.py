@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,21 @@ def prepare_data_dir(data_dir: Path) -> None:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         data_dir.chmod(0o711)
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse a taken port before anything starts: an address that is printed must be ours.
+
+    Raises:
+        OSError: with a sentence for the operator.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise OSError(f"Port {port} can't be used ({error.strerror}). Choose another with --port.") from error
 
 
 @contextmanager

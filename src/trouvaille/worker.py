@@ -8,6 +8,7 @@ from contextlib import suppress
 import structlog
 from procrastinate import PsycopgConnector
 
+from trouvaille.accounts import service as accounts
 from trouvaille.core import erase
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
 from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, app, revive
@@ -42,7 +43,7 @@ async def run(
     Args:
         queues: of ``QUEUES``.
         concurrency: jobs at the same time; each computes in a thread.
-        forever: False ends the worker once its queues are empty.
+        forever: False keeps house once and ends the worker once its queues are empty.
         engine: one that is loaded already, to be used instead of a new one.
     """
     if settings.database_url is None:
@@ -59,10 +60,13 @@ async def run(
     )
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
     jobs = app.with_connector(connector)
-    watching = [
-        asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))),
-        asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(sessions))),
-    ]
+    watching = []
+    if forever:
+        watching.append(asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))))
+        watching.append(asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(sessions))))
+    else:
+        await _revive(sessions, settings)
+        await _keep_house(sessions)
     try:
         async with jobs.open_async():
             log.info("worker ready", queues=list(queues))
@@ -108,3 +112,4 @@ async def _keep_house(sessions: Sessions) -> None:
     async with transaction(sessions) as session:
         await photos.requeue_forgotten(session)
         await events.erase_expired(session)
+        await accounts.forget_expired_sessions(session)

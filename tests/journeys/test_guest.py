@@ -199,11 +199,15 @@ def test_switching_face_finding_on_later_looks_at_the_photos_again(
     assert len(guest.photos()) == 1
 
 
-def test_an_expired_event_lets_nobody_in(owner: Visitor, visitor: Visitors) -> None:
+def _set_end(settings: Settings, moment: str) -> None:
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute(f"UPDATE events SET expires_at = {moment}")
+
+
+def test_an_expired_event_lets_nobody_in(owner: Visitor, visitor: Visitors, settings: Settings) -> None:
     guest = visitor()
     guest.register("PARTY234", "rose")
-    form = {"name": "Lea & Tom", "code": "PARTY234", "expires_on": "2020-01-01", "accent": "#b4532a", "locale": "fr"}
-    assert owner.post(f"/studio/{owner.event_id}/edit", form).status_code == 303
+    _set_end(settings, "now() - interval '1 day'")
     assert guest.get("/e/PARTY234/photos").status_code == 410
     assert guest.get("/e/PARTY234/register").status_code == 410
     assert guest.get("/e/PARTY234").status_code == 200
@@ -214,12 +218,10 @@ def test_a_week_after_its_last_day_an_event_is_erased(
     owner: Visitor, samples: dict[str, Path], settings: Settings, run_jobs: Jobs
 ) -> None:
     owner.upload(samples["sample1.jpg"])
-    with psycopg.connect(settings.database_url or "") as connection:
-        connection.execute("UPDATE events SET expires_at = now() - interval '6 days'")
+    _set_end(settings, "now() - interval '6 days'")
     run_jobs()
     assert owner.get(f"/studio/{owner.event_id}").status_code == 200
-    with psycopg.connect(settings.database_url or "") as connection:
-        connection.execute("UPDATE events SET expires_at = now() - interval '8 days'")
+    _set_end(settings, "now() - interval '8 days'")
     run_jobs()
     run_jobs()
     assert owner.get(f"/studio/{owner.event_id}").status_code == 404

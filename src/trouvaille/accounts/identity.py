@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.passwords import Passwords
 from trouvaille.accounts.service import Kind, Viewer, require_staff, start_session, viewer_of
@@ -24,6 +25,12 @@ async def identify(request: Request) -> Viewer | None:
                 request.state.viewer = await viewer_of(session, token, idle_days=site.session_idle_days)
     viewer: Viewer | None = request.state.viewer
     return viewer
+
+
+async def present_viewer(request: Request, session: AsyncSession) -> Viewer | None:
+    """The viewer as of now: a stream that was opened an hour ago asks again, since they may have signed out."""
+    site = site_of(request)
+    return await viewer_of(session, request.cookies.get(COOKIE), idle_days=site.session_idle_days)
 
 
 MaybeViewer = Annotated[Viewer | None, Depends(identify)]
@@ -56,5 +63,5 @@ async def sign_in(request: Request, session: Session, response: Response, kind: 
         httponly=True,
         samesite="lax",
         # A phone on the local network has no TLS; a cookie marked Secure would never come back from it.
-        secure=request.url.scheme == "https",
+        secure=request.url.scheme == "https" or (site.public_url or "").startswith("https://"),
     )

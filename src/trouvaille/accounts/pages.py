@@ -59,7 +59,7 @@ async def sign_in_now(request: Request, session: Session, site: ThisSite, passwo
             "sign-in", {"fits": [[who.kind, str(who.id)] for who in fits], "next": form.value("next")}
         )
         choices = [(f"{who.kind}:{who.id}", _label(who), who.display_name) for who in fits]
-        return page(request, "accounts/choose.html", choices=choices, ticket=ticket)
+        return page(request, "accounts/choose.html", here="/sign-in", choices=choices, ticket=ticket)
     return await _enter(request, session, fits[0], form.value("next"))
 
 

@@ -163,7 +163,7 @@ async def _staff_by_id(session: AsyncSession, staff_id: UUID) -> Subject | None:
 
 
 async def _staff_by_identifier(session: AsyncSession, identifier: str) -> Sequence[Subject]:
-    found = await session.scalars(select(Staff).where(func.lower(Staff.email) == identifier.lower()))
+    found = await session.scalars(select(Staff).where(func.lower(Staff.email) == func.lower(identifier)))
     return [_as_subject(staff) for staff in found]
 
 
@@ -245,6 +245,11 @@ async def end_session(session: AsyncSession, token: str | None) -> None:
 async def end_all_sessions(session: AsyncSession, subject_id: UUID) -> None:
     """Sign a person out everywhere."""
     await session.execute(delete(SignedIn).where(SignedIn.subject_id == subject_id))
+
+
+async def forget_expired_sessions(session: AsyncSession) -> None:
+    """Remove sessions that nobody can use any more."""
+    await session.execute(delete(SignedIn).where(SignedIn.expires_at < now()))
 
 
 def require_staff(viewer: Viewer | None) -> Viewer:

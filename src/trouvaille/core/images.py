@@ -5,13 +5,18 @@ we don't), so the few signatures that we accept stand here.
 """
 
 import io
+import re
 
 import imagesize
 
 from trouvaille.core.errors import N_, Invalid, TooLarge
 
+# Their decoders make the whole picture at once, whatever is asked of them: 64 megapixels take about half a gigabyte.
+WHOLE_AT_ONCE = {"image/webp", "image/avif", "image/heic"}
+WHOLE_LIMIT_PIXELS = 64_000_000
 HEIF_BRANDS = {b"heic": "image/heic", b"heix": "image/heic", b"mif1": "image/heic", b"msf1": "image/heic"}
 AVIF_BRANDS = {b"avif": "image/avif", b"avis": "image/avif"}
+FILL = re.compile(rb"\xff+")
 EXTENSIONS = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -26,6 +31,12 @@ class NotAnImage(Invalid):
     """No signature that we know."""
 
     message = N_("This file is not a picture that we can read (JPEG, PNG, WebP, HEIC, AVIF or TIFF).")
+
+
+class EmptyFile(Invalid):
+    """No bytes at all."""
+
+    message = N_("This file is empty.")
 
 
 class Truncated(Invalid):
@@ -84,6 +95,8 @@ def check_image(data: bytes, *, limit_bytes: int, limit_pixels: int) -> str:
         FileTooLarge, NotAnImage, Truncated, TooManyPixels
     """
     check_size(len(data), limit_bytes=limit_bytes)
+    if not data:
+        raise EmptyFile
     kind = media_type(data[:16])
     if kind is None:
         raise NotAnImage
@@ -93,6 +106,8 @@ def check_image(data: bytes, *, limit_bytes: int, limit_pixels: int) -> str:
         width_px, height_px = imagesize.get(io.BytesIO(data))
     except (ValueError, OSError, IndexError, KeyError, TypeError) as error:
         raise Truncated from error
+    if kind in WHOLE_AT_ONCE:
+        limit_pixels = min(limit_pixels, WHOLE_LIMIT_PIXELS)
     if width_px * height_px > limit_pixels:
         raise TooManyPixels(limit=limit_pixels // 1_000_000)
     return kind
@@ -120,8 +135,9 @@ def _start_of_scan(data: bytes) -> int:
     while at + 4 <= len(data):
         if data[at] != 0xFF:
             return -1
-        if data[at + 1] == 0xFF:  # fill byte
-            at += 1
+        if data[at + 1] == 0xFF:  # fill bytes, of which there may be any number
+            filled = FILL.match(data, at)
+            at = filled.end() - 1 if filled else at + 1
         elif data[at + 1] == 0xDA:
             return at
         else:
@@ -129,8 +145,12 @@ def _start_of_scan(data: bytes) -> int:
     return -1
 
 
-def safe_file_name(name: str | None, kind: str) -> str:
-    """A file name fit to keep, show and offer for download: the last part only, printable, at most 200 signs."""
+def shown_name(name: str | None) -> str:
+    """A file name fit to show: the last part only, printable, at most 200 signs."""
     name = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
-    name = "".join(sign for sign in name if sign.isprintable()).strip().lstrip(".")
-    return name[-200:] or f"photo{EXTENSIONS[kind]}"
+    return "".join(sign for sign in name if sign.isprintable()).strip().lstrip(".")[-200:]
+
+
+def safe_file_name(name: str | None, kind: str) -> str:
+    """A file name fit to keep and to offer for download."""
+    return shown_name(name) or f"photo{EXTENSIONS[kind]}"

@@ -129,19 +129,23 @@ async def defer(
     await deferrer.defer_async(**plain)
 
 
-async def defer_again(session: AsyncSession, name: str, *, key: str, values: list[UUID], queue: str) -> int:
-    """Ask for one job per id, but not for ids whose job still waits or runs; returns how many were asked for."""
+async def defer_again(session: AsyncSession, name: str, *, key: str, jobs: list[dict[str, UUID]], queue: str) -> int:
+    """Ask for jobs, but not for those that still wait or run; returns how many were asked for.
+
+    Args:
+        key: the argument that tells whether two jobs are about the same thing.
+        jobs: the arguments of each.
+    """
     known = await session.scalars(
         text(
             "SELECT args->>:key FROM procrastinate_jobs"
             " WHERE task_name = :name AND status IN ('todo', 'doing') AND args->>:key = ANY(:values)"
         ),
-        {"key": key, "name": name, "values": [str(value) for value in values]},
+        {"key": key, "name": name, "values": [str(arguments[key]) for arguments in jobs]},
     )
     busy = set(known)
-    missing = [value for value in values if str(value) not in busy]
-    for value in missing:
-        arguments: dict[str, Any] = {key: value}
+    missing: list[dict[str, Any]] = [dict(arguments) for arguments in jobs if str(arguments[key]) not in busy]
+    for arguments in missing:
         await defer(session, name, queue=queue, **arguments)
     return len(missing)
 

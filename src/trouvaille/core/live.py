@@ -88,6 +88,10 @@ class Hub:
                 if not self._listeners[topic]:
                     del self._listeners[topic]
 
+    def listeners_of(self, topic: str) -> int:
+        """How many open pages listen to a topic in this process."""
+        return len(self._listeners.get(topic, ()))
+
     @property
     def open_listeners(self) -> int:
         """How many listeners there are now."""

@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from shutil import disk_usage, rmtree
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -15,7 +16,10 @@ from urllib.request import url2pathname
 import obstore
 from obstore.store import LocalStore, from_url
 
-from trouvaille.core.errors import NotFound, Unavailable
+from trouvaille.core.errors import N_, NotFound, Unavailable
+
+KEEP_FREE_BYTES = 256 * 1024**2
+NO_ROOM = N_("The server’s disk is full. Please tell its operator.")
 
 
 class Storage:
@@ -36,10 +40,14 @@ class Storage:
     async def put(self, key: str, data: bytes) -> None:
         """Keep ``data`` under ``key``, replacing what was there; durable when this returns.
 
+        A local folder refuses before the disk is full: the database beside it could not start again on a full one.
+
         Raises:
             Unavailable: the store is full or away.
         """
         try:
+            if self._root is not None and disk_usage(self._root).free - len(data) < KEEP_FREE_BYTES:
+                raise Unavailable(NO_ROOM)
             await obstore.put_async(self._store, key, data)
             if self._root is not None:
                 await asyncio.to_thread(_sync_to_disk, self._root, key)
@@ -86,14 +94,15 @@ class Storage:
             except (FileNotFoundError, obstore.exceptions.NotFoundError):
                 continue
 
-    async def delete_under(self, prefix: str) -> int:
-        """Remove everything below a folder; returns how many objects went."""
-        removed = 0
+    async def delete_under(self, prefix: str) -> None:
+        """Remove everything below a folder."""
+        if self._root is not None:
+            # Also what a process that was killed in the middle of writing left, which the store does not list.
+            await asyncio.to_thread(rmtree, self._root / prefix, ignore_errors=True)
+            return
         async for batch in obstore.list(self._store, prefix=prefix):
             keys = [entry["path"] for entry in batch]
             await self.delete(keys)
-            removed += len(keys)
-        return removed
 
     async def keys_under(self, prefix: str) -> list[str]:
         """All keys below a folder, in no order."""

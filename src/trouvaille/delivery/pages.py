@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from trouvaille.accounts.identity import MaybeViewer
+from trouvaille.accounts.identity import MaybeViewer, present_viewer
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.db import transaction
-from trouvaille.core.errors import Invalid
+from trouvaille.core.errors import Invalid, TooMany
 from trouvaille.delivery import access
 from trouvaille.delivery.access import Counts, Seen, Show
 from trouvaille.events import service as events
@@ -28,6 +28,7 @@ from trouvaille.web.streams import stream
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
 PAGE = 60
+STREAMS_PER_GUEST = 8
 ANSWERS: dict[str, Verdict | None] = {"yes": Verdict.YES, "no": Verdict.NO, "undo": None}
 
 
@@ -130,20 +131,23 @@ async def one_photo(
 
 @router.post("/photos/{photo_id}/verdict")
 async def answer(request: Request, session: Session, event: ThisEvent, guest: GuestViewer, photo_id: UUID) -> Response:
-    form = typed(await request.form(), "answer")
+    form = typed(await request.form(), "answer", "from")
     if form.value("answer") not in ANSWERS:
         raise Invalid
     await matching.answer(session, guest.id, photo_id, ANSWERS[form.value("answer")])
     if wants_json(request):
         return Response(status_code=204)
-    return go(f"/e/{event.code}/photos?show=maybe")
+    return go(f"/e/{event.code}/photos" + (f"/{photo_id}" if form.value("from") == "photo" else "?show=maybe"))
 
 
 async def _watched(site: ThisSite, viewer: MaybeViewer, code: str) -> tuple[Event, Viewer]:
     """Event and guest of a stream, checked in a transaction that is over before the stream begins."""
     async with transaction(site.sessions) as session:
         event = await events.by_code(session, code)
-        return event, access.check_guest(viewer, event)
+        guest = access.check_guest(viewer, event)
+    if site.hub.listeners_of(f"guest:{guest.id}") >= STREAMS_PER_GUEST:
+        raise TooMany
+    return event, guest
 
 
 @router.get("/live", response_class=EventSourceResponse)
@@ -155,9 +159,11 @@ async def live(
     async def look(messages: dict[str, dict[str, Any]]) -> list[ServerSentEvent]:
         told = []
         async with transaction(site.sessions) as session:
+            present = await events.by_code(session, event.code)
+            access.check_guest(await present_viewer(request, session), present)
             if enrolment := messages.get("enrolment"):
                 told.append(ServerSentEvent(event="enrolment", data=enrolment))
-            counts = await access.counts(session, event, guest)
+            counts = await access.counts(session, present, guest)
         told.append(ServerSentEvent(event="photos", data=dataclasses.asdict(counts)))
         return told
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -60,6 +61,10 @@ def scratch_settings(**overrides: Any) -> Iterator[Settings]:
             os.environ.pop(name, None)
         yield Settings(data_dir=folder, log_level="WARNING", **overrides)
     finally:
+        # Whoever presses Ctrl-C once more must not stop the cleaning up, which takes a moment only.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -111,7 +116,7 @@ class Party:
             guest = await guests.register(session, self.passwords, self.event, form)
             await guests.give_consent(session, guest, locale="fr")
             selfie = selfie_jpeg(sample, self.samples)
-            await guests.submit_selfie(session, self.storage, self.vault, self.event, guest, selfie)
+            await guests.submit_selfie(session, self.storage, self.event, guest, self.vault.seal(selfie))
 
     async def wait(self) -> None:
         """Until every photo and every selfie is decided.
@@ -205,13 +210,20 @@ def serve(*, host: str | None, port: int | None) -> int:
     """Serve the sample event until Ctrl-C. Everything lies in a temporary folder, which is removed then."""
     samples = fetch()
     overrides: dict[str, Any] = {"host": host or "127.0.0.1", "port": port or _free_port(8000)}
+    instance.check_port(overrides["host"], overrides["port"])
     # A stop that is asked for while the database is starting must clean up like any other.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         with scratch_settings(**overrides) as settings, instance.database(settings) as (ready, postgres):
             return asyncio.run(_serve(ready, postgres, samples))
     except KeyboardInterrupt:
         return 130
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 async def _serve(settings: Settings, postgres: Any, samples: dict[str, Path]) -> int:
@@ -243,7 +255,7 @@ def _welcome(settings: Settings, party: Party, selfies: Path) -> None:
   Event code         {party.event.code}     ({address}/e/{party.event.code})
 
   Organiser          {STAFF_EMAIL}   password {party.password}   ({address}/sign-in)
-  Guest, enrolled    {GUESTS[0].username}                password {party.password}
+  Guests, enrolled   {GUESTS[0].username}, {GUESTS[1].username}           password {party.password}
 
   Register as a new guest with one of these selfies, or your own face:
   {selfies}

@@ -44,7 +44,7 @@ async def find(request: Request, session: Session, code: Annotated[str, Query(ma
 async def arrival(request: Request, session: Session, code: str, viewer: MaybeViewer) -> Response:
     event = await service.by_code(session, code)
     guest = viewer if viewer is not None and viewer.event_id == event.id else None
-    return page(request, "events/arrival.html", event=event, guest=guest)
+    return page(request, "events/arrival.html", event=event, guest=guest, last_day=service.last_day(event))
 
 
 @router.get("/e/{code}/theme.css")
@@ -69,7 +69,10 @@ async def qr_code(
     event = await service.for_staff(session, viewer, event_id)
     if kind not in ("svg", "png"):
         raise service.NoSuchEvent
-    code = segno.make(link_of(request, event), error="m", micro=False)
+    try:
+        code = segno.make(link_of(request, event), error="m", micro=False)
+    except segno.DataOverflowError as error:
+        raise Invalid from error
     made = io.BytesIO()
     if kind == "svg":
         code.save(made, kind="svg", scale=8, border=3, light="#fff", xmldecl=False, svgclass=None, lineclass=None)
@@ -115,7 +118,14 @@ def _plan(form: Form) -> EventPlan:
 def _edit_page(request: Request, form: Form, *, event: Event | None = None, status: int = 200) -> Response:
     texts = [i18n.gettext(paragraph) for paragraph in attestation.PARAGRAPHS]
     return page(
-        request, "events/edit.html", status=status, form=form, event=event, is_new=event is None, attestation=texts
+        request,
+        "events/edit.html",
+        status=status,
+        here=f"/studio/{event.id}/edit" if event else "/studio/new",
+        form=form,
+        event=event,
+        is_new=event is None,
+        attestation=texts,
     )
 
 

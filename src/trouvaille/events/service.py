@@ -22,6 +22,7 @@ from trouvaille.events.models import Event, Gallery
 log = structlog.get_logger()
 CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{2,30}[A-Z0-9]")
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+OLDEST_YEAR, LAST_YEAR = 1990, 2200
 KEPT_AFTER_END = timedelta(days=7)
 DEFAULT_ACCENT = "#ffb224"
 LOCALES = ("en", "fr")
@@ -68,6 +69,10 @@ class EventPlan:
         )
 
     def _check_dates(self) -> None:
+        for name in ("starts_on", "expires_on"):
+            day = getattr(self, name)
+            if day is not None and not OLDEST_YEAR <= day.year <= LAST_YEAR:
+                raise Invalid(N_("Please check the year."), field=name)
         if self.expires_on is not None and self.starts_on is not None and self.expires_on < self.starts_on:
             raise Invalid(N_("The photos can't go before the event has begun."), field="expires_on")
 
@@ -111,6 +116,17 @@ def _apply(event: Event, plan: EventPlan) -> None:
     event.downloads = plan.downloads
 
 
+def _check_last_day(plan: EventPlan, *, present: date | None) -> None:
+    """A last day that is over already would have everything erased in a week: only one that stood before may stay.
+
+    Raises:
+        InvalidForm
+    """
+    if plan.expires_on is not None and plan.expires_on != present and plan.expires_on < now().date():
+        text = N_("This day is over. To remove the event, delete it.")
+        raise InvalidForm(Invalid(text, field="expires_on"))
+
+
 async def create(session: AsyncSession, viewer: Viewer, plan: EventPlan, *, attest_faces: bool) -> Event:
     """Make an event that belongs to the viewer.
 
@@ -120,6 +136,7 @@ async def create(session: AsyncSession, viewer: Viewer, plan: EventPlan, *, atte
     """
     if problems := plan.problems():
         raise InvalidForm(*problems)
+    _check_last_day(plan, present=None)
     event = Event(owner_id=viewer.id)
     _apply(event, plan)
     if attest_faces:
@@ -136,6 +153,7 @@ async def change(session: AsyncSession, event: Event, plan: EventPlan) -> None:
     """Change an event; the same refusals as ``create``."""
     if problems := plan.problems():
         raise InvalidForm(*problems)
+    _check_last_day(plan, present=last_day(event))
     try:
         async with session.begin_nested():
             _apply(event, plan)

@@ -1,5 +1,6 @@
 """A guest's way in: register, agree, take a selfie."""
 
+import asyncio
 from typing import Annotated, TypedDict
 
 from fastapi import APIRouter, Depends, Request
@@ -8,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts.identity import COOKIE, MaybeViewer, ThesePasswords, sign_in
+from trouvaille.core.db import transaction
 from trouvaille.core.errors import N_, Invalid, Refused, TooLarge
 from trouvaille.core.images import check_image
 from trouvaille.events import service as events
@@ -31,6 +33,8 @@ class Words(TypedDict):
 
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
+# Phones take 12 to 50 megapixels; more costs a worker memory and brings no better template.
+SELFIE_PIXELS = 64_000_000
 FIELDS = ("display_name", "username", "email", "password")
 
 
@@ -119,9 +123,17 @@ def _words(code: str | None) -> Words:
     return {"reason": i18n.gettext(reason.wrong), "advice": i18n.gettext(reason.advice)}
 
 
+async def _sender(site: ThisSite, viewer: MaybeViewer, code: str) -> Event:
+    """The event of a guest who may send a selfie, asked in a transaction that is over before the picture is read."""
+    async with transaction(site.sessions) as session:
+        event = await events.open_by_code(session, code)
+        await service.check_may_send(session, event, await service.of_viewer(session, viewer, event))
+    return event
+
+
 @router.post("/selfie")
 async def send_selfie(
-    request: Request, session: Session, site: ThisSite, event: OpenEvent, guest: ThisGuest
+    request: Request, site: ThisSite, viewer: MaybeViewer, event: Annotated[Event, Depends(_sender)]
 ) -> Response:
     try:
         async with request.form(max_files=1) as form:
@@ -129,21 +141,16 @@ async def send_selfie(
             if not isinstance(upload, UploadFile) or not upload.size:
                 raise Invalid(N_("Please take a picture or choose one."), field="selfie")
             data = await upload.read()
-        check_image(data, limit_bytes=site.limits.selfie_bytes, limit_pixels=site.limits.photo_pixels)
-        await service.submit_selfie(session, site.storage, site.vault, event, guest, data)
+        limit_pixels = min(site.limits.photo_pixels, SELFIE_PIXELS)
+        await asyncio.to_thread(check_image, data, limit_bytes=site.limits.selfie_bytes, limit_pixels=limit_pixels)
+        sealed = await asyncio.to_thread(site.vault.seal, data)
+        async with transaction(site.sessions) as session:
+            guest = await service.of_viewer(session, viewer, event)
+            await service.submit_selfie(session, site.storage, event, guest, sealed)
     except (Invalid, TooLarge) as error:
         if wants_json(request):
             raise
-        said = i18n.say(error)
-        return page(
-            request,
-            "guests/selfie.html",
-            status=status_of(error),
-            event=event,
-            state="refused",
-            reason=said,
-            advice=None,
-        )
+        return _selfie_page(request, event, "refused", reason=None, advice=i18n.say(error), status=status_of(error))
     if wants_json(request):
         return JSONResponse({"state": "waiting"}, status_code=202)
     return go(f"/e/{event.code}/selfie")

@@ -121,8 +121,8 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
     return guest
 
 
-async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event) -> Guest:
-    """The viewer as a guest of this event, which must be open.
+async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event, *, over_too: bool = False) -> Guest:
+    """The viewer as a guest of this event, which must be open unless ``over_too`` is set.
 
     Raises:
         SignInNeeded: the viewer is nobody, staff, or a guest of another event.
@@ -130,7 +130,7 @@ async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event) 
     """
     if viewer is None or viewer.kind != "guest" or viewer.event_id != event.id:
         raise SignInNeeded
-    if not event.is_open:
+    if not event.is_open and not over_too:
         raise events.EventOver
     guest = await session.get(Guest, viewer.id)
     if guest is None:
@@ -170,25 +170,49 @@ async def accepted_enrolment(session: AsyncSession, guest_id: UUID) -> Enrolment
     )
 
 
-async def submit_selfie(
-    session: AsyncSession, storage: Storage, vault: Vault, event: Event, guest: Guest, data: bytes
-) -> Enrolment:
-    """Keep a selfie, sealed, and ask a worker to look at it. An older accepted one stays until this one is accepted.
+async def check_may_send(session: AsyncSession, event: Event, guest: Guest) -> None:
+    """Whether a selfie of this guest may be taken.
 
     Raises:
         FacesOff, ConsentNeeded
-        Unavailable: the store is full or away.
     """
     if not event.faces_on:
         raise FacesOff
     if await consent_of(session, guest) is None:
         raise ConsentNeeded
+
+
+async def _hold(session: AsyncSession, guest: Guest) -> None:
+    """Let sending a selfie and withdrawing consent happen one after the other."""
+    await session.execute(select(Guest.id).where(Guest.id == guest.id).with_for_update(key_share=True))
+
+
+async def submit_selfie(
+    session: AsyncSession, storage: Storage, event: Event, guest: Guest, sealed: bytes
+) -> Enrolment:
+    """Keep a selfie and ask a worker to look at it. An older accepted one stays until this one is accepted.
+
+    Args:
+        sealed: the picture as the vault sealed it.
+
+    Raises:
+        FacesOff, ConsentNeeded
+        Unavailable: the store is full or away.
+    """
+    await _hold(session, guest)
+    await check_may_send(session, event, guest)
     enrolment = Enrolment(event_id=event.id, guest_id=guest.id)
     session.add(enrolment)
     await session.flush()
-    await storage.put(enrolment.selfie_key, vault.seal(data))
+    await storage.put(enrolment.selfie_key, sealed)
     await defer(
-        session, "matching.enrol", queue=SELFIES, lock=f"guest:{guest.id}", enrolment_id=enrolment.id, guest_id=guest.id
+        session,
+        "matching.enrol",
+        queue=SELFIES,
+        lock=f"guest:{guest.id}",
+        enrolment_id=enrolment.id,
+        guest_id=guest.id,
+        event_id=event.id,
     )
     return enrolment
 
@@ -222,6 +246,7 @@ async def forget_other_enrolments(session: AsyncSession, keep: Enrolment) -> Non
 
 async def withdraw_consent(session: AsyncSession, guest: Guest) -> None:
     """End the agreement and erase selfies and templates; the slices above erase what they derived from them."""
+    await _hold(session, guest)
     await session.execute(
         update(Consent).where(Consent.guest_id == guest.id, Consent.withdrawn_at.is_(None)).values(withdrawn_at=now())
     )
@@ -271,6 +296,11 @@ async def turnouts(session: AsyncSession, event_ids: Sequence[UUID]) -> dict[UUI
         .group_by(Guest.event_id)
     )
     return {event_id: Turnout(guests, enrolled) for event_id, guests, enrolled in rows}
+
+
+async def remove_enrolment(session: AsyncSession, enrolment: Enrolment) -> None:
+    """Remove one selfie and everything of it."""
+    await _remove(session, [enrolment])
 
 
 async def selfie_of(session: AsyncSession, storage: Storage, vault: Vault, guest: Guest) -> bytes:
@@ -328,7 +358,9 @@ async def _by_identifier(session: AsyncSession, identifier: str) -> Sequence[Sub
     rows = await session.execute(
         select(Guest, Event)
         .join(Event, Event.id == Guest.event_id)
-        .where(or_(func.lower(Guest.username) == identifier.lower(), func.lower(Guest.email) == identifier.lower()))
+        .where(
+            or_(func.lower(Guest.username) == func.lower(identifier), func.lower(Guest.email) == func.lower(identifier))
+        )
         .where(or_(Event.expires_at.is_(None), Event.expires_at > now()))
         .order_by(Event.starts_on.desc().nulls_last())
         .limit(50)

@@ -20,7 +20,7 @@ from trouvaille.events.models import Event
 from trouvaille.faces import service as faces
 from trouvaille.faces.service import FoundFace
 from trouvaille.guests import service as guests
-from trouvaille.guests.models import Enrolment, EnrolmentState
+from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import service
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import Photo, PhotoState
@@ -32,12 +32,16 @@ async def _give_up_photo(session: AsyncSession, args: dict[str, Any], reason: st
 
 
 @job("matching.index_photo", queue=PHOTOS, abandon=_give_up_photo)
-async def index_photo(work: Work, *, photo_id: str) -> None:
+async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
     """Read a photo: renditions, faces, and the matches of everybody who is enrolled, in one commit."""
     async with transaction(work.sessions) as session:
         photo = await session.get(Photo, UUID(photo_id))
         event = await session.get(Event, photo.event_id) if photo else None
-    if photo is None or event is None or _is_done(photo, event, work.engine.identity):
+    if photo is None or event is None:
+        # Deleted, perhaps after a worker that died here had put renditions.
+        await work.storage.delete_under(Photo(id=UUID(photo_id), event_id=UUID(event_id)).folder)
+        return
+    if _is_done(photo, event, work.engine.identity):
         return
     try:
         data = await work.storage.get(photo.original_key)
@@ -68,6 +72,10 @@ async def _keep_photo(session: AsyncSession, work: Work, photo: Photo, event: Ev
     if kept is None:  # deleted while we looked
         await erase(session, prefix=photo.folder)
         return
+    present = await session.get(Event, event.id, with_for_update={"read": True})
+    if present is not None and present.faces_on and not event.faces_on:
+        # Face finding was switched on while we looked without it.
+        await photos.ask_again(session, kept)
     kept.state, kept.reason = PhotoState.READY, None
     kept.width_px, kept.height_px = analysis.width_px, analysis.height_px
     kept.taken_at = analysis.taken_at
@@ -95,11 +103,16 @@ async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: s
 
 
 @job("matching.enrol", queue=SELFIES, abandon=_give_up_selfie)
-async def enrol(work: Work, *, enrolment_id: str, guest_id: str) -> None:
+async def enrol(work: Work, *, enrolment_id: str, guest_id: str, event_id: str) -> None:
     """Look at a selfie: refuse it with a reason, or keep its template and find the guest's photos, in one commit."""
     async with transaction(work.sessions) as session:
         enrolment = await session.get(Enrolment, UUID(enrolment_id))
-    if enrolment is None or enrolment.state is not EnrolmentState.WAITING:
+    if enrolment is None:
+        # Withdrawn, perhaps after a worker that died here had kept the picture.
+        gone = Enrolment(id=UUID(enrolment_id), guest_id=UUID(guest_id), event_id=UUID(event_id))
+        await work.storage.delete([gone.selfie_key])
+        return
+    if enrolment.state is not EnrolmentState.WAITING:
         return
     try:
         sealed = await work.storage.get(enrolment.selfie_key)
@@ -130,6 +143,10 @@ async def _keep_selfie(session: AsyncSession, work: Work, seen: Enrolment, analy
     enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
     if enrolment is None:  # consent was withdrawn while we looked
         await erase(session, keys=[seen.selfie_key])
+        return
+    guest = await session.get(Guest, enrolment.guest_id)
+    if guest is None or await guests.consent_of(session, guest) is None:
+        await guests.remove_enrolment(session, enrolment)
         return
     await guests.forget_other_enrolments(session, enrolment)
     enrolment.state, enrolment.decided_at = EnrolmentState.ACCEPTED, now()

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import urlparse
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -12,11 +13,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 
-from trouvaille.accounts.identity import MaybeViewer, StaffViewer
+from trouvaille.accounts.identity import MaybeViewer, StaffViewer, present_viewer
 from trouvaille.accounts.service import Viewer, require_staff
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import N_, Invalid, Refused, Unavailable
-from trouvaille.core.images import check_size
+from trouvaille.core.images import check_size, shown_name
 from trouvaille.events import attestation
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
@@ -26,14 +27,22 @@ from trouvaille.photos import service
 from trouvaille.photos.models import Photo
 from trouvaille.photos.reasons import reason_for
 from trouvaille.photos.service import Duplicate, Limits
-from trouvaille.web.i18n import gettext, say
+from trouvaille.web.i18n import gettext, gettext_in, say
 from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, Site, ThisSite
 from trouvaille.web.streams import stream
 
+
+def is_local(link: str) -> bool:
+    """Whether an address leads nowhere from another machine."""
+    host = urlparse(link).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
 router = APIRouter(include_in_schema=False, prefix="/studio")
 PAGE = 120
-BATCH = 10_000
+BATCH = 2_000
+POSTER = {True: N_("Scan, take a selfie, see your photos."), False: N_("Scan to see the photos.")}
 
 
 async def _event(session: Session, viewer: StaffViewer, event_id: UUID) -> Event:
@@ -66,6 +75,12 @@ async def studio(request: Request, session: Session, viewer: StaffViewer) -> Res
             }
         )
     return page(request, "photos/studio.html", events=rows)
+
+
+async def _watched(request: Request, viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
+    """The event of a long request, asked for in a transaction that is over before the long part begins."""
+    async with transaction(site.sessions) as session:
+        return (await events.for_staff(session, require_staff(viewer), event_id)).id
 
 
 async def _progress(session: AsyncSession, event_id: UUID) -> dict[str, int]:
@@ -111,8 +126,10 @@ async def _desk(
         request,
         "photos/_desk_grid.html" if fragment else "photos/desk.html",
         status=status,
+        here=f"/studio/{event.id}" if results else None,
         event=event,
         link=link_of(request, event),
+        link_is_local=is_local(link_of(request, event)),
         qr_svg_url=f"/studio/{event.id}/qr.svg",
         qr_png_url=f"/studio/{event.id}/qr.png?download=1",
         progress=await _progress(session, event.id),
@@ -120,6 +137,7 @@ async def _desk(
         photos=[_tile(event, photo) for photo in shown.photos],
         next_url=next_url,
         faces_on=event.faces_on,
+        poster=gettext_in(event.locale, POSTER[event.faces_on]),
         attestation=[gettext(paragraph) for paragraph in attestation.PARAGRAPHS],
         results=results.as_dict() if results else None,
     )
@@ -144,21 +162,24 @@ class Results:
 
 
 @router.post("/{event_id}/photos")
-async def upload(request: Request, session: Session, site: ThisSite, viewer: StaffViewer, event: ThisEvent) -> Response:
+async def upload(
+    request: Request, site: ThisSite, viewer: StaffViewer, event_id: Annotated[UUID, Depends(_watched)]
+) -> Response:
     results = Results()
     async with request.form(max_files=BATCH) as form:
         files = [item for item in form.getlist("photos") if isinstance(item, UploadFile) and item.filename]
         if not files:
             raise Invalid(N_("Please choose some photos first."), field="photos")
         for file in files:
-            await _take(site, viewer, event, file, results)
+            await _take(site, viewer, event_id, file, results)
     if wants_json(request):
         return JSONResponse(results.as_dict())
-    return await _desk(request, session, event, results=results)
+    async with transaction(site.sessions) as session:
+        return await _desk(request, session, await events.for_staff(session, viewer, event_id), results=results)
 
 
-async def _take(site: Site, viewer: Viewer, event: Event, file: UploadFile, results: Results) -> None:
-    name = file.filename or ""
+async def _take(site: Site, viewer: Viewer, event_id: UUID, file: UploadFile, results: Results) -> None:
+    name = shown_name(file.filename)
     try:
         check_size(file.size or 0, limit_bytes=site.limits.photo_bytes)  # before it is read into memory
         data = await file.read()
@@ -166,7 +187,7 @@ async def _take(site: Site, viewer: Viewer, event: Event, file: UploadFile, resu
             site.sessions,
             site.storage,
             Limits(site.limits.photo_bytes, site.limits.photo_pixels),
-            event_id=event.id,
+            event_id=event_id,
             uploaded_by=viewer.id,
             file_name=name,
             data=data,
@@ -193,18 +214,14 @@ async def retry(request: Request, session: Session, event: ThisEvent, photo_id: 
     return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}")
 
 
-async def _watched(request: Request, viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
-    """The event of a stream, checked in a transaction that is over before the stream begins."""
-    async with transaction(site.sessions) as session:
-        return (await events.for_staff(session, require_staff(viewer), event_id)).id
-
-
 @router.get("/{event_id}/live", response_class=EventSourceResponse)
 async def live(
     request: Request, site: ThisSite, event_id: Annotated[UUID, Depends(_watched)]
 ) -> AsyncIterator[ServerSentEvent]:
     async def look(_: dict[str, dict[str, Any]]) -> list[ServerSentEvent]:
         async with transaction(site.sessions) as session:
+            viewer = require_staff(await present_viewer(request, session))
+            await events.for_staff(session, viewer, event_id)
             return [ServerSentEvent(event="progress", data=await _progress(session, event_id))]
 
     async for event in stream(site, request, (f"event:{event_id}",), look):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
@@ -20,6 +21,7 @@ from trouvaille.core.images import check_image, safe_file_name
 from trouvaille.core.jobs import PHOTOS, defer, defer_again
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
+from trouvaille.events.service import NoSuchEvent
 from trouvaille.photos.models import Photo, PhotoState
 
 INDEX_JOB = "matching.index_photo"
@@ -90,11 +92,15 @@ async def take_in(
         "size_bytes": len(data),
         "media_type": kind,
     }
-    async with transaction(sessions) as session:
-        fresh = await session.scalar(insert(Photo).values(row).on_conflict_do_nothing().returning(Photo.id))
-        if fresh is not None:
-            await defer(session, INDEX_JOB, queue=PHOTOS, photo_id=photo.id)
-            await live.publish(session, f"event:{event_id}")
+    try:
+        async with transaction(sessions) as session:
+            fresh = await session.scalar(insert(Photo).values(row).on_conflict_do_nothing().returning(Photo.id))
+            if fresh is not None:
+                await ask_again(session, photo)
+                await live.publish(session, f"event:{event_id}")
+    except IntegrityError as error:  # the event was deleted meanwhile
+        await storage.delete([photo.original_key])
+        raise NoSuchEvent from error
     if fresh is None:  # the same file came twice at the same moment
         await storage.delete([photo.original_key])
         raise Duplicate
@@ -189,7 +195,7 @@ async def retry(session: AsyncSession, photo: Photo) -> None:
         .returning(Photo.id)
     )
     if changed.first() is not None:
-        await defer(session, INDEX_JOB, queue=PHOTOS, photo_id=photo.id)
+        await ask_again(session, photo)
         await live.publish(session, f"event:{photo.event_id}")
 
 
@@ -214,22 +220,34 @@ async def set_failed(session: AsyncSession, photo_id: UUID, reason: str) -> None
         await live.publish(session, f"event:{event_id}")
 
 
-async def ask_for_index(session: AsyncSession, photo_ids: list[UUID]) -> int:
-    """Have these photos looked at, unless somebody is already at it."""
-    return await defer_again(session, INDEX_JOB, key="photo_id", values=photo_ids, queue=PHOTOS)
+async def ask_again(session: AsyncSession, photo: Photo) -> None:
+    """Have a photo looked at."""
+    await defer(session, INDEX_JOB, queue=PHOTOS, photo_id=photo.id, event_id=photo.event_id)
 
 
-async def without_faces(session: AsyncSession, event: Event) -> list[UUID]:
-    """Photos that were read while face finding was off."""
-    query = select(Photo.id).where(Photo.event_id == event.id, Photo.engine.is_(None), Photo.state == PhotoState.READY)
-    return list(await session.scalars(query))
+async def ask_for_index(session: AsyncSession, wanted: Select[UUID, UUID]) -> int:
+    """Have photos looked at, unless somebody is already at it.
+
+    Args:
+        wanted: selects photo and event ids.
+    """
+    rows = [{"photo_id": photo_id, "event_id": event_id} for photo_id, event_id in await session.execute(wanted)]
+    return await defer_again(session, INDEX_JOB, key="photo_id", jobs=rows, queue=PHOTOS)
+
+
+async def look_for_faces(session: AsyncSession, event: Event) -> int:
+    """Have the photos looked at again that were read while face finding was off."""
+    query = select(Photo.id, Photo.event_id).where(
+        Photo.event_id == event.id, Photo.engine.is_(None), Photo.state == PhotoState.READY
+    )
+    return await ask_for_index(session, query)
 
 
 async def requeue_forgotten(session: AsyncSession, *, older_than_s: float = 60) -> int:
     """Ask again for photos that wait although no job is about them, as after a worker that was stopped hard."""
     query = (
-        select(Photo.id)
+        select(Photo.id, Photo.event_id)
         .where(Photo.state == PhotoState.WAITING, Photo.created_at < now() - timedelta(seconds=older_than_s))
         .limit(1000)
     )
-    return await ask_for_index(session, list(await session.scalars(query)))
+    return await ask_for_index(session, query)

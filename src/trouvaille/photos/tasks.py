@@ -14,4 +14,4 @@ async def look_again(work: Work, *, event_id: str) -> None:
     async with transaction(work.sessions) as session:
         event = await session.get(Event, UUID(event_id))
         if event is not None and event.faces_on:
-            await service.ask_for_index(session, await service.without_faces(session, event))
+            await service.look_for_faces(session, event)

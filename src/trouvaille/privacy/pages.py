@@ -1,14 +1,16 @@
 """What is kept about me, and making it go: a guest's own page, and the notice for everybody."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from trouvaille.accounts.identity import COOKIE, MaybeViewer
 from trouvaille.core.errors import N_, Invalid, Refused
+from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Guest
-from trouvaille.guests.pages import OpenEvent, ThisGuest
 from trouvaille.privacy import service
 from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
@@ -16,6 +18,21 @@ from trouvaille.web.render import go, page
 from trouvaille.web.site import Session, ThisSite
 
 router = APIRouter(include_in_schema=False)
+
+
+async def _event(session: Session, code: str) -> Event:
+    return await events.by_code(session, code)
+
+
+ThisEvent = Annotated[Event, Depends(_event)]
+
+
+async def _guest(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Guest:
+    # Also once the event is over: one can withdraw as long as anything is kept.
+    return await guests.of_viewer(session, viewer, event, over_too=True)
+
+
+ThisGuest = Annotated[Guest, Depends(_guest)]
 
 
 @router.get("/privacy")
@@ -26,22 +43,23 @@ async def privacy(request: Request, viewer: MaybeViewer) -> Response:
 async def _me(
     request: Request, session: Session, event: Event, guest: Guest, form: Form, *, status: int = 200
 ) -> Response:
-    state = await guests.face_state(session, guest)
+    state, accepted = await guests.face_state(session, guest), await guests.accepted_enrolment(session, guest.id)
     return page(
         request,
         "privacy/me.html",
         status=status,
+        here=f"/e/{event.code}/me",
         event=event,
         guest=guest,
         consent_given_at=state.consent_given_at,
-        selfie_url=f"/e/{event.code}/me/selfie" if state.state == "accepted" else None,
+        selfie_url=f"/e/{event.code}/me/selfie" if accepted is not None else None,
         form=form,
         done="withdrawn" if request.query_params.get("done") == "withdrawn" else None,
     )
 
 
 @router.get("/e/{code}/me")
-async def me(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def me(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     return await _me(request, session, event, guest, Form())
 
 
@@ -52,7 +70,7 @@ async def my_selfie(session: Session, site: ThisSite, guest: ThisGuest) -> Respo
 
 
 @router.post("/e/{code}/me/withdraw")
-async def withdraw(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def withdraw(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     form = typed(await request.form(), "confirm")
     if form.value("confirm") != "yes":
         wrong = Invalid(N_("Tick the box to confirm."), field="confirm")
@@ -62,7 +80,7 @@ async def withdraw(request: Request, session: Session, event: OpenEvent, guest: 
 
 
 @router.post("/e/{code}/me/delete")
-async def delete(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def delete(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     form = typed(await request.form(), "username")
     try:
         await guests.delete_account(session, guest, username=form.value("username"))

@@ -94,7 +94,8 @@ class Detector:
         """
         longer = max(image_rgb.shape[:2])
         sides = [side_px, OVERVIEW_SIDE_PX] if min(side_px, longer) > OVERVIEW_SIDE_PX else [side_px]
-        found, scaled = [], image_rgb
+        found: list[Detections] = []
+        scaled = image_rgb
         for side in sides:
             block = round(max(scaled.shape[:2]) / side)
             # The overview need not have one size to the pixel, and whole blocks are averaged far faster.

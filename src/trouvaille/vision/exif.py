@@ -1,7 +1,7 @@
 """The one thing that we read from EXIF beside the orientation: when the photo was taken."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 
 from PIL import Image
 
@@ -31,5 +31,5 @@ def taken_at(blob: bytes) -> datetime | None:
         return None
     with suppress(ValueError):
         moment = datetime.strptime(value.strip("\0 "), "%Y:%m:%d %H:%M:%S")  # noqa: DTZ007 - EXIF has no time zone
-        return moment if moment.year >= _OLDEST_YEAR else None
+        return moment if _OLDEST_YEAR <= moment.year <= datetime.now(UTC).year + 1 else None
     return None

@@ -1,12 +1,15 @@
 """From errors to answers: a page for people, problem+json (RFC 9457) for scripts. Only this module knows statuses."""
 
+from urllib.parse import urlencode
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from trouvaille.core import errors
 from trouvaille.core.errors import N_, Refused
@@ -59,9 +62,25 @@ def answer(request: Request, status: int, message: str) -> Response:
             media_type="application/problem+json",
         )
     retry_url = request.url.path if request.method == "GET" and status in (429, 500, 503) else None
-    shown = page(request, "web/error.html", status=status, title=title, message=message, retry_url=retry_url)
+    shown = page(
+        request,
+        "web/error.html",
+        status=status,
+        here="/" if request.method == "POST" else None,
+        title=title,
+        message=message,
+        retry_url=retry_url,
+    )
     shown.headers.update(headers)
     return shown
+
+
+def _sign_in_address(path: str) -> str:
+    """Where to sign in, with the way back, and with the event whose page was asked for."""
+    wanted = {"next": path}
+    if path.startswith("/e/"):
+        wanted["event"] = path.split("/")[2]
+    return f"/sign-in?{urlencode(wanted)}"
 
 
 def install(app: FastAPI) -> None:
@@ -71,7 +90,7 @@ def install(app: FastAPI) -> None:
     async def refused(request: Request, error: Refused) -> Response:
         status = status_of(error)
         if status == 401 and request.method == "GET" and not wants_json(request):
-            return RedirectResponse(f"/sign-in?next={request.url.path}", status_code=303)
+            return RedirectResponse(_sign_in_address(request.url.path), status_code=303)
         return answer(request, status, say(error))
 
     @app.exception_handler(HTTPException)
@@ -88,9 +107,17 @@ def install(app: FastAPI) -> None:
             return answer(request, 404, gettext(errors.NotFound.message))
         return answer(request, 422, gettext(errors.Invalid.message))
 
+    @app.exception_handler(ClientDisconnect)
+    async def gone(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody reads it
+
     @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeout)
     async def database_away(request: Request, error: Exception) -> Response:
+        if isinstance(error, DataError):
+            return answer(request, 422, gettext(errors.Invalid.message))
+        if isinstance(error, IntegrityError):  # two changes at once, and the other one was first
+            return answer(request, 409, gettext(errors.Conflict.message))
         log.warning("database away", kind=type(error).__name__)
         return answer(request, 503, gettext(errors.Unavailable.message))
 

@@ -34,5 +34,5 @@ class Form:
 
 
 def typed(form: Mapping[str, object], *names: str) -> Form:
-    """The text fields of a posted form; files and unknown fields are left out."""
-    return Form({name: str(form[name])[:5000] for name in names if isinstance(form.get(name), str)})
+    """The text fields of a posted form; files and unknown fields are left out, and NUL, which PostgreSQL can't keep."""
+    return Form({name: str(form[name]).replace("\0", "")[:5000] for name in names if isinstance(form.get(name), str)})

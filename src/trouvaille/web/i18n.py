@@ -94,6 +94,11 @@ def gettext(message: str) -> str:
     return str(catalogue(current()).ugettext(message))
 
 
+def gettext_in(locale: str, message: str) -> str:
+    """A message in a language that is not the viewer's, as on a poster for the guests."""
+    return str(catalogue(locale).ugettext(message))
+
+
 def ngettext(singular: str, plural: str, n: int) -> str:
     """A message that depends on a number, in the present language."""
     return str(catalogue(current()).ungettext(singular, plural, n))

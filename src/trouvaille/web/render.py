@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
+from starlette.datastructures import URL
 
 from trouvaille.web import i18n
 
@@ -57,8 +58,17 @@ def environment() -> Environment:
     return made
 
 
-def page(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
-    """Render a page for whoever asks; pages of signed-in people are kept by no cache."""
+def page(
+    request: Request, template: str, *, status: int = 200, here: str | None = None, **context: Any
+) -> HTMLResponse:
+    """Render a page for whoever asks; pages of signed-in people are kept by no cache.
+
+    Args:
+        here: where a browser gets this page again; needed when it answers a form that was sent elsewhere.
+    """
+    asked = URL(scope=request.scope).remove_query_params("lang")
+    path = "/" + asked.path.lstrip("/")  # two slashes would name another server
+    address = URL(here or (f"{path}?{asked.query}" if asked.query else path))
     context.setdefault("event", None)
     html = (
         environment()
@@ -67,7 +77,10 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
             status=status,
             viewer=getattr(request.state, "viewer", None),
             locale=i18n.current(),
-            path=request.url.path,
+            path=path,
+            # Going back to, or reloading, the answer to a form would send it again; the page's script prevents it.
+            posted_here=str(address) if request.method == "POST" else None,
+            language_urls={code: str(address.include_query_params(lang=code)) for code in i18n.LANGUAGES},
             **context,
         )
     )

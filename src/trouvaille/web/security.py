@@ -2,6 +2,7 @@
 
 from urllib.parse import urlparse
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -27,6 +28,12 @@ HEADERS = {
 FORM_BYTES = 256 * 1024
 
 
+def _is_plain_form(content_type: str) -> bool:
+    """Whether a form is in UTF-8, as every browser sends it: the parser takes any codec's name, and some can't read."""
+    kind, options = parse_options_header(content_type)
+    return kind != b"multipart/form-data" or options.get(b"charset", b"utf-8").lower() in (b"utf-8", b"utf8")
+
+
 class BodyTooLarge(TooLarge):
     """A request's body passed its limit while it was being read."""
 
@@ -37,6 +44,7 @@ class Guard:
     def __init__(self, app: ASGIApp, *, public_url: str | None, upload_bytes: int, selfie_bytes: int) -> None:
         self.app = app
         self.upload_bytes, self.selfie_bytes = upload_bytes, selfie_bytes
+        self.secure = bool(public_url and public_url.startswith("https://"))
         self.public_host = urlparse(public_url).netloc if public_url else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,6 +56,8 @@ class Guard:
         limit_bytes = self._limit(request.url.path)
         if int(request.headers.get("content-length") or 0) > limit_bytes:
             return await PlainTextResponse("Too large.", 413)(scope, receive, send)
+        if not _is_plain_form(request.headers.get("content-type", "")):
+            return await PlainTextResponse("Forms come as UTF-8.", 400)(scope, receive, send)
         seen = 0
 
         async def counted() -> Message:
@@ -63,7 +73,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["scheme"] == "https":
+                if scope["scheme"] == "https" or self.secure:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             await send(message)
 
@@ -77,7 +87,11 @@ class Guard:
         origin = headers.get("origin")
         if origin is None:
             return True
-        return urlparse(origin).netloc in {headers.get("host"), self.public_host}
+        try:
+            site = urlparse(origin).netloc
+        except ValueError:
+            return False
+        return bool(site) and site in {headers.get("host"), self.public_host}
 
     def _limit(self, path: str) -> int:
         if path.startswith("/studio/") and path.endswith("/photos"):

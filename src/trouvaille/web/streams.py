@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.sse import ServerSentEvent
 
+from trouvaille.core.errors import Refused
 from trouvaille.web.site import Site
 
 # Proxies close silent connections after a minute; a comment keeps them open.
@@ -22,7 +23,8 @@ async def stream(site: Site, request: Request, topics: tuple[str, ...], look: Lo
 
     Args:
         look: given the messages by event name (empty at first), returns what to send. It opens its own short
-            transaction, since none may stay open as long as a page does. It may return nothing.
+            transaction, since none may stay open as long as a page does, and asks anew whether the viewer may look:
+            what it refuses ends the stream.
     """
     async with site.hub.listen(*topics) as listener:
         for event in await look({}):
@@ -31,9 +33,13 @@ async def stream(site: Site, request: Request, topics: tuple[str, ...], look: Lo
             messages = await listener.take(PING_S)
             if site.hub.closing.is_set():
                 return
+            try:
+                told = await look(messages)
+            except Refused:  # signed out, or no longer allowed to see this
+                return
             if not messages:
                 yield ServerSentEvent(comment="still here")
                 continue
-            for event in await look(messages):
+            for event in told:
                 yield event
             await asyncio.sleep(PAUSE_S)
