@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Instance
 from tests.browser.shots import Shots
-from trouvaille.demo.party import GUESTS
+from trouvaille.demo.party import GUESTS, selfie_jpeg
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 PASSWORD = "correct horse battery"
@@ -144,3 +144,51 @@ def _sign_out_and_in(phone: Page, code: str) -> None:
     phone.get_by_label("Password", exact=True).fill(PASSWORD)
     phone.get_by_role("button", name="Sign in").click()
     expect(phone).to_have_url(re.compile(f"/e/{code}/photos"))
+
+
+def test_in_french_with_a_selfie_from_a_file_that_is_refused_first(
+    instance: Instance, open_page: Open, samples: dict[str, Path], tmp_path: Path, shots: Shots
+) -> None:
+    desk = open_page(DESKTOP, locale="fr-FR")
+    desk.goto("/sign-in")
+    desk.get_by_label("Nom d’utilisateur ou e-mail").fill("ada@example.org")
+    desk.get_by_label("Mot de passe", exact=True).fill(PASSWORD)
+    desk.get_by_role("button", name="Se connecter").click()
+    expect(desk).to_have_url(re.compile("/studio$"))
+    desk.get_by_text("Lea & Tom").first.click()
+    address = desk.locator("[data-copy]").get_attribute("data-copy") or ""
+    code = address.rsplit("/", 1)[1]
+    shots.take(desk, "20-studio-fr")
+
+    phone = open_page(PHONE, locale="fr-FR")
+    phone.goto(f"/e/{code}")
+    phone.get_by_role("link", name="Trouver mes photos").click()
+    for field, text in (("display_name", "Maya"), ("username", "ma"), ("email", "maya@example.org")):
+        phone.locator(f'[name="{field}"]').fill(text)
+    phone.locator('[name="password"]').fill(PASSWORD)
+    phone.get_by_role("button", name="Continuer").click()
+    expect(phone.get_by_text("Employez de 3 à 40 lettres", exact=False)).to_be_visible()
+    expect(phone.locator('[name="display_name"]')).to_have_value("Maya")
+    phone.locator('[name="username"]').fill("maya")
+    phone.locator('[name="password"]').fill(PASSWORD)
+    phone.get_by_role("button", name="Continuer").click()
+    phone.locator('input[name="agree"]').check()
+    phone.locator('form button[type="submit"]').last.click()
+    expect(phone).to_have_url(re.compile("/selfie"))
+
+    maya = next(guest for guest in GUESTS if guest.username == "maya")
+    good = tmp_path / "maya.jpg"
+    good.write_bytes(selfie_jpeg(maya, samples))
+    phone.locator('input[name="selfie"]').set_input_files(samples["sample5.jpg"])
+    phone.locator("[data-send]").click()
+    expect(phone.get_by_role("heading", name="Il y a plusieurs personnes sur l’image.")).to_be_visible(timeout=30_000)
+    shots.take(phone, "21-refused-fr")
+    phone.locator('input[name="selfie"]').set_input_files(good)
+    phone.locator("[data-send]").click()
+    expect(phone).to_have_url(re.compile(f"/e/{code}/photos"), timeout=30_000)
+    expect(phone.locator("[data-grid] [data-id]")).to_have_count(len(maya.truth))
+    shots.take(phone, "22-photos-fr")
+    # Back from a corrected form shows the form, not the browser's own warning.
+    phone.get_by_role("link", name="English").click()
+    expect(phone.get_by_role("link", name="Photos", exact=True)).to_be_visible()
+    expect(phone).to_have_url(re.compile("lang=en"))
