@@ -31,7 +31,7 @@ async def run(folder: Path) -> dict[str, Any]:
         ended = time.monotonic()
         found, faces, failed = await bench.found(), await bench.faces(), await bench.failed()
     product = scores(found, truth)
-    limit = product["share_of_guests_with_a_stranger"]
+    allowed = product["guests_with_a_stranger"]
     return {
         "photos": len(files),
         "faces_found": faces,
@@ -39,7 +39,7 @@ async def run(folder: Path) -> dict[str, Any]:
         **product,
         "photos_per_s": round(len(files) / (indexed - started), 2),
         "selfies_per_s": round(len(selfies) / (ended - indexed), 2),
-        "plain_sface": await asyncio.to_thread(plain_scores, files, selfies, truth, share_limit=limit),
+        "plain_sface": await asyncio.to_thread(plain_scores, files, selfies, truth, strangers_allowed=allowed),
         "seconds": round(ended - started, 1),
     }
 

@@ -49,7 +49,7 @@ async def run(folder: Path, groups: Path | None) -> dict[str, Any]:
         seconds = time.monotonic() - started
     product = scores(found, truth)
     plain = await asyncio.to_thread(
-        plain_scores, files, selfies, truth, share_limit=product["share_of_guests_with_a_stranger"]
+        plain_scores, files, selfies, truth, strangers_allowed=product["guests_with_a_stranger"]
     )
     result = {"photos": len(files), "faces_found": faces, "failed": failed, **product, "plain_sface": plain}
     if groups is not None:

@@ -55,12 +55,12 @@ class PlainSFace:
 
 
 def plain_scores(
-    files: Mapping[str, Path], selfies: Mapping[str, Path], truth: Mapping[str, set[str]], *, share_limit: float
+    files: Mapping[str, Path], selfies: Mapping[str, Path], truth: Mapping[str, set[str]], *, strangers_allowed: int
 ) -> dict[str, Any]:
     """Recalls of plain SFace at its best threshold.
 
     Args:
-        share_limit: at most this share of guests may see a stranger.
+        strangers_allowed: at most so many guests may see a stranger.
     """
     engine = PlainSFace()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -77,8 +77,8 @@ def plain_scores(
                     similarity[row, column] = (photos[name] @ probes[person][0]).max()
     own = np.array([[name in truth[person] for name in names] for person in people])
     strangers = np.sort(np.where(own, -1.0, similarity).max(axis=1))[::-1]
-    allowed = int(share_limit * len(people))
-    threshold = float(strangers[allowed]) + 1e-6 if allowed < len(strangers) else -1.0
+    last = min(strangers_allowed, len(strangers) - 1)
+    threshold = float(strangers[last]) + 1e-6
     shown = own & (similarity >= threshold)
     counts = own.sum(axis=1)
     some = counts > 0

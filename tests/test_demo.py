@@ -17,9 +17,8 @@ def test_the_demo_finds_everybody_and_leaves_nothing_behind(samples: dict[str, P
     place = scratch / "demo"
     place.mkdir(mode=0o711)
     command = [sys.executable, "-m", "trouvaille", "demo", "--once", "--json"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "TMPDIR": str(place)}, timeout=200
-    )
+    environment = {**os.environ, "TMPDIR": str(place)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=200)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["photos"] == len(PHOTOS)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import structlog
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP)
 # Importing a tasks module declares its jobs.
 DECLARED = (erase, faces_tasks, matching_tasks, photos_tasks)
+WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
 
 
@@ -42,7 +44,7 @@ async def run(
 
     Args:
         queues: of ``QUEUES``.
-        concurrency: jobs at the same time; each computes in a thread.
+        concurrency: jobs that compute at the same time, each in a thread.
         forever: False keeps house once and ends the worker once its queues are empty.
         engine: one that is loaded already, to be used instead of a new one.
     """
@@ -50,12 +52,13 @@ async def run(
         raise ValueError("a worker needs DATABASE_URL; `trouvaille serve` sets it")
     if forever:
         _be_nice(queues)
-    database = connect(settings.database_url, pool_size=concurrency + 2, application="trouvaille worker")
+    database = connect(settings.database_url, pool_size=concurrency + WAITING_JOBS + 2, application="trouvaille worker")
     sessions = sessions_of(database)
     work = Work(
         sessions=sessions,
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
+        threads=ThreadPoolExecutor(concurrency, thread_name_prefix="engine"),
         engine=engine or LocalEngine(locate(), threads=concurrency, pixels_limit=settings.photo_limit_pixels),
     )
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
@@ -72,7 +75,8 @@ async def run(
             log.info("worker ready", queues=list(queues))
             await jobs.run_worker_async(
                 queues=list(queues),
-                concurrency=concurrency,
+                # While some jobs compute, others read their photo or wait for the disk.
+                concurrency=concurrency + WAITING_JOBS,
                 fetch_job_polling_interval=0.5,
                 update_heartbeat_interval=settings.stalled_after_s / 4,
                 stalled_worker_timeout=settings.stalled_after_s,
@@ -86,6 +90,7 @@ async def run(
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        work.threads.shutdown(wait=False, cancel_futures=True)
         await database.dispose()
 
 

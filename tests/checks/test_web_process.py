@@ -16,3 +16,10 @@ sys.exit(bool(loaded))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_matching_and_the_engine_agree_on_what_a_poor_face_is() -> None:
+    from trouvaille.matching import service
+    from trouvaille.vision import types
+
+    assert service.POOR_QUALITY == types.POOR_QUALITY

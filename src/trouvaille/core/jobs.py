@@ -7,10 +7,13 @@ A job whose worker was killed is run again by ``revive``. A job that was running
 up: its ``abandon`` verb tells the people concerned why.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Concatenate
+from functools import partial
+from typing import Any, Concatenate, TypeVar
 from uuid import UUID
 
 import procrastinate
@@ -30,6 +33,7 @@ from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 
 log = structlog.get_logger()
+Result = TypeVar("Result")
 
 SELFIES, PHOTOS, UPKEEP = "selfies", "photos", "upkeep"
 DEATHS_ALLOWED = 1
@@ -60,6 +64,14 @@ class Work:
     storage: Storage
     vault: Vault
     engine: Any
+    threads: ThreadPoolExecutor
+
+    async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:
+        """Run something heavy beside the event loop, so that the heartbeat goes on.
+
+        The engine keeps working memory for each thread that ever called it, so these are few and stay the same.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self.threads, partial(act, *given, **named))
 
 
 JobBody = Callable[Concatenate[Work, ...], Awaitable[None]]

@@ -20,8 +20,9 @@ from trouvaille.matching.calibration import Thresholds, thresholds
 from trouvaille.matching.models import Match, Tier, Verdict
 from trouvaille.photos.models import Photo, PhotoState
 
-# Below this quality a face never starts a match on its own.
-POOR_QUALITY = 0.15
+# Below this quality a face never starts a match on its own. The same value as in the face engine, whose package the
+# web process, which loads this module, must not import; a check holds the two together.
+POOR_QUALITY = 0.35
 
 
 class NoSuchMatch(NotFound):

@@ -45,7 +45,7 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
         return
     try:
         data = await work.storage.get(photo.original_key)
-        analysis = await asyncio.to_thread(work.engine.analyse_photo, data, faces=event.faces_on)
+        analysis = await work.compute(work.engine.analyse_photo, data, faces=event.faces_on)
     except (Unreadable, NotFound) as error:
         reason = error.reason.value if isinstance(error, Unreadable) else "internal"
         async with transaction(work.sessions) as session:
@@ -116,7 +116,7 @@ async def enrol(work: Work, *, enrolment_id: str, guest_id: str, event_id: str) 
         return
     try:
         sealed = await work.storage.get(enrolment.selfie_key)
-        analysis = await asyncio.to_thread(work.engine.analyse_selfie, work.vault.unseal(sealed))
+        analysis = await work.compute(work.engine.analyse_selfie, work.vault.unseal(sealed))
     except (SelfieRefused, Unreadable, NotFound) as error:
         await _refuse(work, enrolment.id, _reason_of(error))
         return
