@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from tests.people import PASSWORD, Visitor
 from trouvaille.demo.party import GUESTS, selfie_jpeg
@@ -13,15 +12,6 @@ from trouvaille.settings import Settings
 ROSE, MAYA = GUESTS[2], GUESTS[4]
 Visitors = Callable[[], Visitor]
 Jobs = Callable[[], None]
-
-
-@pytest.fixture
-def owner(visitor: Visitors) -> Visitor:
-    """An organiser with an open event and three party photos on the way."""
-    owner = visitor()
-    owner.set_up_server()
-    owner.make_event()
-    return owner
 
 
 def _names(owner: Visitor, samples: dict[str, Path], *names: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
-import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -17,14 +16,6 @@ from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
 Jobs = Callable[[], None]
-
-
-@pytest.fixture
-def owner(visitor: Visitors) -> Visitor:
-    owner = visitor()
-    owner.set_up_server()
-    owner.make_event()
-    return owner
 
 
 def _png_bomb() -> bytes:

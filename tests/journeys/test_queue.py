@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from tests.people import Visitor
 from trouvaille import instance
@@ -17,14 +16,6 @@ from trouvaille.demo.party import PHOTOS
 from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
-
-
-@pytest.fixture
-def owner(visitor: Visitors) -> Visitor:
-    owner = visitor()
-    owner.set_up_server()
-    owner.make_event()
-    return owner
 
 
 @contextmanager

@@ -39,14 +39,6 @@ ROSE = GUESTS[2]
 
 
 @pytest.fixture
-def owner(visitor: Visitors) -> Visitor:
-    owner = visitor()
-    owner.set_up_server()
-    owner.make_event()
-    return owner
-
-
-@pytest.fixture
 def server(settings: Settings) -> Iterator[str]:
     """A web process of its own with a pool of three connections."""
     with socket.socket() as probe:

@@ -1,0 +1,83 @@
+"""Pages ask the database as often for many photos as for one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from tests.people import Visitor
+from trouvaille.settings import Settings
+
+Visitors = Callable[[], Visitor]
+
+
+@contextmanager
+def _counted() -> Iterator[list[str]]:
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def _add(settings: Settings, event_id: str, count: int) -> None:
+    """Photos that are ready, and matched with every guest of the event."""
+    with psycopg.connect(settings.database_url or "") as connection:
+        for _ in range(count):
+            photo_id = uuid4()
+            connection.execute(
+                "INSERT INTO photos (id, event_id, file_name, sha256, size_bytes, media_type, state,"
+                " width_px, height_px, faces, shown_at, created_at)"
+                " VALUES (%s, %s, 'a.jpg', %s, 1, 'image/jpeg', 'ready', 3, 2, 1, now(), now())",
+                (photo_id, event_id, photo_id.bytes * 2),
+            )
+            connection.execute(
+                "INSERT INTO matches (guest_id, photo_id, event_id, similarity, tier, created_at)"
+                " SELECT id, %s, event_id, 0.9, 'sure', now() FROM guests WHERE event_id = %s",
+                (photo_id, event_id),
+            )
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "most"),
+    [
+        ("guest", "/e/PARTY234/photos", 9),
+        ("guest", "/e/PARTY234/photos?show=all", 9),
+        ("owner", "/studio", 5),
+        ("owner", "/studio/{event_id}", 7),
+    ],
+)
+def test_a_list_takes_a_fixed_number_of_queries(
+    owner: Visitor, visitor: Visitors, settings: Settings, who: str, path: str, most: int
+) -> None:
+    guest = visitor()
+    guest.register("PARTY234", "rose")
+    person = {"guest": guest, "owner": owner}[who]
+    address = path.format(event_id=owner.event_id)
+    counts = []
+    for more in (1, 49):
+        _add(settings, owner.event_id, more)
+        with _counted() as asked:
+            assert person.get(address).status_code == 200
+        counts.append(len(asked))
+    assert counts[0] == counts[1] <= most, asked
+
+
+def test_a_thumbnail_takes_few_queries(owner: Visitor, visitor: Visitors, settings: Settings) -> None:
+    guest = visitor()
+    guest.register("PARTY234", "rose")
+    _add(settings, owner.event_id, 1)
+    (photo,) = guest.photos()
+    with _counted() as asked:
+        # There are no bytes behind this row; what counts is what was asked before they were looked for.
+        assert guest.get(f"/e/PARTY234/p/{photo}/thumb").status_code == 404
+    assert len(asked) <= 5, asked
