@@ -145,6 +145,11 @@ def demo(
         raise typer.Exit(1) from error
 
 
+@admin.callback()
+def _quietly() -> None:
+    logs.configure("WARNING", process="admin")
+
+
 @admin.command()
 def create(
     email: Annotated[str, typer.Option(prompt="E-mail")],
