@@ -80,6 +80,21 @@ def test_a_no_removes_the_photo_at_once_and_outlives_a_new_selfie(
     assert set(guest.photos()) == {wrong, right}
 
 
+def test_a_no_on_a_photos_own_page_leads_somewhere(
+    owner: Visitor, visitor: Visitors, samples: dict[str, Path], run_jobs: Jobs
+) -> None:
+    owner.upload(samples["sample1.jpg"])
+    guest = _enrolled(visitor, samples, run_jobs)
+    (photo,) = guest.photos()
+    answer = guest.post(f"/e/PARTY234/photos/{photo}/verdict", {"answer": "no", "from": "photo"})
+    assert guest.get(answer.headers["location"]).status_code == 200
+    form = {"name": "Lea & Tom", "code": "PARTY234", "accent": "#b4532a", "locale": "fr", "gallery": "guests"}
+    owner.post(f"/studio/{owner.event_id}/edit", form)
+    answer = guest.post(f"/e/PARTY234/photos/{photo}/verdict", {"answer": "no", "from": "photo"})
+    assert answer.headers["location"].endswith(str(photo))
+    assert guest.get(answer.headers["location"]).status_code == 200
+
+
 def test_signing_out_and_in_again_leads_back_to_the_photos(
     owner: Visitor, visitor: Visitors, samples: dict[str, Path], run_jobs: Jobs
 ) -> None:

@@ -207,6 +207,30 @@ def test_switching_faces_on_while_a_photo_is_looked_at_misses_no_face(
         assert connection.execute("SELECT state, faces FROM photos").fetchall() == [("ready", 3)]
 
 
+class DeletingEngine(LocalEngine):
+    """Has the organiser delete the event while a photo of it is looked at."""
+
+    def __init__(self, owner: Visitor) -> None:
+        super().__init__(locate())
+        self.owner = owner
+
+    def analyse_photo(self, data: bytes, *, faces: bool = True) -> Any:
+        self.owner.post(f"/studio/{self.owner.event_id}/delete", {"name": "Lea & Tom"})
+        return super().analyse_photo(data, faces=faces)
+
+
+def test_an_event_deleted_while_its_photo_is_looked_at_leaves_nothing(
+    owner: Visitor, samples: dict[str, Path], settings: Settings, run_jobs: Callable[[], None]
+) -> None:
+    owner.upload(samples["sample1.jpg"])
+    asyncio.run(worker.run(settings, worker.QUEUES, concurrency=1, forever=False, engine=DeletingEngine(owner)))
+    run_jobs()
+    assert owner.get(f"/studio/{owner.event_id}").status_code == 404
+    assert [path for path in (settings.data_dir / "photos").rglob("*") if path.is_file()] == []
+    with psycopg.connect(settings.database_url or "") as connection:
+        assert connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,)
+
+
 def test_a_last_day_that_is_over_is_refused_and_erases_nothing(
     owner: Visitor, run_jobs: Callable[[], None], samples: dict[str, Path]
 ) -> None:

@@ -137,7 +137,12 @@ async def answer(request: Request, session: Session, event: ThisEvent, guest: Gu
     await matching.answer(session, guest.id, photo_id, ANSWERS[form.value("answer")])
     if wants_json(request):
         return Response(status_code=204)
-    return go(f"/e/{event.code}/photos" + (f"/{photo_id}" if form.value("from") == "photo" else "?show=maybe"))
+    here = f"/e/{event.code}/photos"
+    if form.value("from") != "photo":
+        return go(f"{here}?show=maybe")
+    # Where guests see only their own photos, one that is not theirs is no longer there to go back to.
+    gone = form.value("answer") == "no" and event.gallery is not Gallery.GUESTS
+    return go(here if gone else f"{here}/{photo_id}")
 
 
 async def _watched(site: ThisSite, viewer: MaybeViewer, code: str) -> tuple[Event, Viewer]:

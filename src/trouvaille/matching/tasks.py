@@ -68,12 +68,13 @@ def _is_done(photo: Photo, event: Event, engine: str) -> bool:
 
 async def _keep_photo(session: AsyncSession, work: Work, photo: Photo, event: Event, analysis: PhotoAnalysis) -> None:
     await service.join_as_photo(session, event.id)
+    # The event before the photo, as deleting an event does: the other way round each could wait for the other.
+    present = await session.get(Event, event.id, with_for_update={"read": True})
     kept = await session.get(Photo, photo.id, with_for_update=True)
-    if kept is None:  # deleted while we looked
+    if present is None or kept is None:  # deleted while we looked
         await erase(session, prefix=photo.folder)
         return
-    present = await session.get(Event, event.id, with_for_update={"read": True})
-    if present is not None and present.faces_on and not event.faces_on:
+    if present.faces_on and not event.faces_on:
         # Face finding was switched on while we looked without it.
         await photos.ask_again(session, kept)
     kept.state, kept.reason = PhotoState.READY, None
