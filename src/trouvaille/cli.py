@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +22,8 @@ cli = typer.Typer(
 )
 admin = typer.Typer(no_args_is_help=True, help="Accounts and upkeep of this instance.")
 cli.add_typer(admin, name="admin")
+rekognition = typer.Typer(no_args_is_help=True, help="What the second engine costs, and what it keeps in the account.")
+cli.add_typer(rekognition, name="rekognition")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
@@ -40,6 +44,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     from trouvaille.supervisor import supervise
 
     settings = _settings(host=host, port=port, data_dir=data_dir)
+    _check_engine(settings)
     logs.configure(settings.log_level, process="supervisor")
     instance.check_port(settings.host, settings.port)
     with instance.database(settings) as (ready, postgres):
@@ -47,6 +52,15 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
         children = [*instance.web(ready), *instance.workers(ready)]
         status = asyncio.run(supervise(children, postgres=postgres))
     raise typer.Exit(status)
+
+
+def _check_engine(settings: Settings) -> None:
+    """Say at once that something is missing, where a worker would only be started again and again."""
+    from trouvaille.rekognition.boto import check_installed
+    from trouvaille.settings import Engine
+
+    if settings.engine is Engine.REKOGNITION:
+        check_installed()
 
 
 def _say_where(settings: Settings) -> None:
@@ -186,6 +200,82 @@ def migrate(data_dir: DataDir = None) -> None:
         typer.echo("The database is up to date.")
 
 
+@rekognition.callback()
+def _quietly_too() -> None:
+    logs.configure("WARNING", process="rekognition")
+
+
+@rekognition.command("costs")
+def costs_of_month(
+    data_dir: DataDir = None,
+    month: Annotated[datetime | None, typer.Option(formats=["%Y-%m"], help="Another month than this one.")] = None,
+) -> None:
+    """Print the calls of a month and what they cost by the list price."""
+    from trouvaille import instance
+    from trouvaille.core.db import Sessions, transaction
+    from trouvaille.engines import tariff
+    from trouvaille.rekognition.costs import Costs, costs
+
+    async def look(sessions: Sessions, settings: Settings) -> Costs:
+        async with transaction(sessions) as session:
+            return await costs(session, tariff(settings), month=month.date() if month else None)
+
+    found = instance.on_database(_settings(data_dir=data_dir), look)
+    typer.echo(f"{found.month:%Y-%m} (UTC)")
+    for line in found.lines:
+        typer.echo(f"{line.operation:<20}{line.calls:>12,} calls{line.dollars:>12,.2f} $")
+    typer.echo(f"{'together':<20}{sum(line.calls for line in found.lines):>12,} calls{found.dollars:>12,.2f} $")
+    typer.echo(f"ceiling {found.ceiling:,.2f} $ a month" + (": reached, nothing more is sent" if found.spent else ""))
+    typer.echo(f"{found.stored_faces:,} faces in the account, about {found.storage_dollars:,.2f} $ a month more")
+
+
+@rekognition.command()
+def sweep(
+    data_dir: DataDir = None,
+    account: Annotated[
+        bool, typer.Option("--all", help="Also collections of this instance that belong to no event.")
+    ] = False,
+) -> None:
+    """Take out of the AWS account whatever has no photo, guest or event here; workers do it by themselves."""
+    from trouvaille.rekognition import upkeep
+
+    async def act(sessions: Any, service: Any) -> upkeep.Swept:
+        swept = await upkeep.sweep(sessions, service)
+        return swept + await upkeep.sweep_account(sessions, service) if account else swept
+
+    swept = _with_rekognition(_settings(data_dir=data_dir), act)
+    typer.echo(f"Deleted: {swept.collections} collections, {swept.faces} faces, {swept.users} users.")
+
+
+@rekognition.command()
+def leave(
+    data_dir: DataDir = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Delete everything of this instance from the AWS account, also of events that go on. Stop the workers first."""
+    from trouvaille.rekognition import upkeep
+
+    if not yes:
+        typer.confirm("New photos and selfies find nobody until all are looked at again. Go on?", abort=True)
+    swept = _with_rekognition(_settings(data_dir=data_dir), upkeep.leave)
+    typer.echo(f"Deleted: {swept.collections} collections with all their faces and users.")
+
+
+def _with_rekognition(settings: Settings, act: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+    """Do something with the service, whichever engine is chosen: one that was left must still be cleaned up."""
+    from trouvaille import engines, instance
+    from trouvaille.core.db import Sessions
+
+    async def run(sessions: Sessions, ready: Settings) -> Any:
+        service = await engines.rekognition(ready, sessions)
+        try:
+            return await act(sessions, service)
+        finally:
+            service.close()
+
+    return instance.on_database(settings, run)
+
+
 @cli.command()
 def version() -> None:
     """Print the version."""
@@ -198,6 +288,7 @@ def main() -> None:
     from sqlalchemy.exc import DBAPIError
 
     from trouvaille.core.postgres import AlreadyRunning, Unusable
+    from trouvaille.rekognition.errors import OPERATORS
 
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     try:
@@ -209,5 +300,7 @@ def main() -> None:
         sys.exit(f"The setting {'.'.join(map(str, wrong['loc']))} is wrong: {wrong['msg']}.")
     except DBAPIError as error:
         sys.exit(f"The database refused: {str(error.orig).strip()}")
+    except OPERATORS as error:
+        sys.exit(str(error))
     except (Unusable, OSError) as error:
         sys.exit(str(error))

@@ -4,19 +4,21 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts.models import Role
 from trouvaille.accounts.passwords import Passwords
-from trouvaille.core.db import connect, sessions_of, transaction
+from trouvaille.core.db import Sessions, connect, sessions_of, transaction
 from trouvaille.core.postgres import AlreadyRunning, EmbeddedPostgres
 from trouvaille.schema import migrate
 from trouvaille.settings import Settings
 from trouvaille.supervisor import Child
 
+Result = TypeVar("Result")
 # Uvicorn waits so long for open streams; without a limit a guest's open page would block the stop.
 GRACE_S = 3
 
@@ -104,20 +106,35 @@ def create_staff(settings: Settings, *, email: str, name: str, password: str, ro
         Refused: a field is wrong, or the address is taken.
     """
 
-    async def create(url: str) -> None:
-        engine = connect(url, pool_size=1)
+    async def create(sessions: Sessions) -> None:
         passwords = Passwords(1)
         try:
-            async with transaction(sessions_of(engine)) as session:
+            async with transaction(sessions) as session:
                 await accounts.create_staff(
                     session, passwords, email=email, display_name=name, password=password, role=role
                 )
         finally:
             passwords.close()
+
+    on_database(settings, lambda sessions, _: create(sessions))
+
+
+def on_database(settings: Settings, act: Callable[[Sessions, Settings], Awaitable[Result]]) -> Result:
+    """Do something with the instance's database, whether the instance is running or not.
+
+    Args:
+        act: gets sessions, and settings that name the database.
+    """
+
+    async def run(ready: Settings) -> Result:
+        engine = connect(ready.database_url or "", pool_size=1)
+        try:
+            return await act(sessions_of(engine), ready)
+        finally:
             await engine.dispose()
 
     try:
         with database(settings) as (ready, _):
-            asyncio.run(create(ready.database_url or ""))
+            return asyncio.run(run(ready))
     except AlreadyRunning as running:
-        asyncio.run(create(running.url))
+        return asyncio.run(run(settings.model_copy(update={"database_url": running.url})))

@@ -16,8 +16,9 @@ from trouvaille.faces import models as faces
 from trouvaille.guests import models as guests
 from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
+from trouvaille.rekognition import models as rekognition
 
-MODELS = (accounts, events, guests, photos, faces, matching, jobs)
+MODELS = (accounts, events, guests, photos, faces, rekognition, matching, jobs)
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"
 # Two instances that start together must not migrate at the same time.

@@ -5,10 +5,12 @@ environment variable with the prefix ``TROUVAILLE_``, except ``DATABASE_URL``, w
 """
 
 import os
+from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -21,6 +23,13 @@ def default_data_dir() -> Path:
         return Path("/var/lib/trouvaille")
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "trouvaille"
+
+
+class Engine(StrEnum):
+    """Who tells faces apart: this machine, or Amazon Rekognition."""
+
+    LOCAL = "local"
+    REKOGNITION = "rekognition"
 
 
 class Settings(BaseSettings):
@@ -49,12 +58,30 @@ class Settings(BaseSettings):
     stalled_after_s: float = Field(15.0, ge=2)
     log_level: str = "INFO"
 
+    engine: Engine = Engine.LOCAL
+    rekognition_region: str | None = None
+    rekognition_endpoint_url: str | None = None
+    rekognition_calls_at_once: int = Field(30, ge=1, le=30)
+    # US dollars. The price is that of 1,000 billed calls; docs/rekognition.md says which and where it comes from.
+    rekognition_monthly_ceiling: Decimal = Field(Decimal(50), ge=0, allow_inf_nan=False)
+    rekognition_price_per_1000: Decimal = Field(Decimal("1.00"), gt=0, allow_inf_nan=False)
+    # The service's scale, 0-100. Never measured here: 99 is what AWS advises where a wrong match does harm, 90 leaves
+    # room above its own default of 80 for what a guest is asked about.
+    rekognition_sure: float = Field(99.0, ge=0, le=100)
+    rekognition_maybe: float = Field(90.0, ge=0, le=100)
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL must start with postgresql://")
         return value
+
+    @model_validator(mode="after")
+    def _maybe_below_sure(self) -> Self:
+        if self.rekognition_maybe > self.rekognition_sure:
+            raise ValueError("TROUVAILLE_REKOGNITION_MAYBE must not be above TROUVAILLE_REKOGNITION_SURE")
+        return self
 
     @property
     def photos_url(self) -> str:

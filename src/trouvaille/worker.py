@@ -9,6 +9,7 @@ from contextlib import suppress
 import structlog
 from procrastinate import PsycopgConnector
 
+from trouvaille import engines
 from trouvaille.accounts import service as accounts
 from trouvaille.core import erase
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
@@ -20,14 +21,17 @@ from trouvaille.faces import tasks as faces_tasks
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.photos import service as photos
 from trouvaille.photos import tasks as photos_tasks
-from trouvaille.settings import Settings
+from trouvaille.rekognition import tasks as rekognition_tasks
+from trouvaille.rekognition import upkeep
+from trouvaille.rekognition.service import Rekognition
+from trouvaille.settings import Engine, Settings
 from trouvaille.vision.engine import LocalEngine
 from trouvaille.vision.weights import locate
 
 log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP)
 # Importing a tasks module declares its jobs.
-DECLARED = (erase, faces_tasks, matching_tasks, photos_tasks)
+DECLARED = (erase, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
 WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
 
@@ -54,22 +58,24 @@ async def run(
         _be_nice(queues)
     database = connect(settings.database_url, pool_size=concurrency + WAITING_JOBS + 2, application="trouvaille worker")
     sessions = sessions_of(database)
+    rekognition = await engines.rekognition(settings, sessions) if settings.engine is Engine.REKOGNITION else None
     work = Work(
         sessions=sessions,
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
         threads=ThreadPoolExecutor(concurrency, thread_name_prefix="engine"),
         engine=engine or LocalEngine(locate(), threads=concurrency, pixels_limit=settings.photo_limit_pixels),
+        rekognition=rekognition,
     )
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
     jobs = app.with_connector(connector)
     watching = []
     if forever:
         watching.append(asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))))
-        watching.append(asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(sessions))))
+        watching.append(asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(sessions, rekognition))))
     else:
         await _revive(sessions, settings)
-        await _keep_house(sessions)
+        await _keep_house(sessions, rekognition)
     try:
         async with jobs.open_async():
             log.info("worker ready", queues=list(queues))
@@ -91,6 +97,8 @@ async def run(
             with suppress(asyncio.CancelledError):
                 await task
         work.threads.shutdown(wait=False, cancel_futures=True)
+        if rekognition is not None:
+            rekognition.close()
         await database.dispose()
 
 
@@ -113,8 +121,10 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
     await revive(sessions, stalled_after_s=settings.stalled_after_s)
 
 
-async def _keep_house(sessions: Sessions) -> None:
+async def _keep_house(sessions: Sessions, rekognition: Rekognition | None) -> None:
     async with transaction(sessions) as session:
         await photos.requeue_forgotten(session)
         await events.erase_expired(session)
         await accounts.forget_expired_sessions(session)
+        if rekognition is not None:
+            await upkeep.ask_if_needed(session, rekognition.instance)

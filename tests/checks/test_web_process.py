@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-HEAVY = ("cv2", "openvino", "pyvips", "pillow_heif", "PIL", "trouvaille.vision", "trouvaille.worker")
+HEAVY = (
+    *("cv2", "openvino", "pyvips", "pillow_heif", "PIL", "trouvaille.vision", "trouvaille.worker"),
+    *("boto3", "botocore", "trouvaille.engines"),
+)
 
 
 def test_the_web_application_imports_no_vision_code() -> None:

@@ -58,13 +58,18 @@ class JobDeath(Base):
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker hands to every job. ``engine`` is the face engine, whose type only job modules know."""
+    """What a worker hands to every job.
+
+    ``engine`` is the local face engine, whose type only job modules know; ``rekognition`` is the second engine, None
+    where the settings choose the local one.
+    """
 
     sessions: Sessions
     storage: Storage
     vault: Vault
     engine: Any
     threads: ThreadPoolExecutor
+    rekognition: Any = None
 
     async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:
         """Run something heavy beside the event loop, so that the heartbeat goes on.
