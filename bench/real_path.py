@@ -102,6 +102,10 @@ class Bench:
             .select_from(Enrolment)
             .where(Enrolment.state == EnrolmentState.WAITING)
             .scalar_subquery()
+            + text(
+                "(SELECT count(*) FROM procrastinate_jobs"
+                " WHERE task_name = 'matching.settle' AND status IN ('todo', 'doing'))"
+            )
         )
         while True:
             async with transaction(self.sessions) as session:

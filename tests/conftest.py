@@ -98,10 +98,13 @@ def engine() -> LocalEngine:
 
 @pytest.fixture
 def run_jobs(settings: Settings, engine: LocalEngine) -> Callable[[], None]:
-    """Work off every job that waits, as a worker process does."""
+    """Work off every job that waits, as a worker process does; a job that fails fails the test."""
 
     def run() -> None:
         asyncio.run(worker.run(settings, worker.QUEUES, concurrency=2, forever=False, engine=engine))
+        with psycopg.connect(settings.database_url or "") as connection:
+            failed = connection.execute("SELECT task_name FROM procrastinate_jobs WHERE status = 'failed'").fetchall()
+        assert failed == []
 
     return run
 

@@ -13,7 +13,7 @@ from trouvaille import engines
 from trouvaille.accounts import service as accounts
 from trouvaille.core import erase
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
-from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, app, revive
+from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
@@ -49,7 +49,8 @@ async def run(
     Args:
         queues: of ``QUEUES``.
         concurrency: jobs that compute at the same time, each in a thread.
-        forever: False keeps house once and ends the worker once its queues are empty.
+        forever: False keeps house once, does not wait for anything's time to come, and ends the worker once its queues
+            are empty.
         engine: one that is loaded already, to be used instead of a new one.
     """
     if settings.database_url is None:
@@ -79,18 +80,21 @@ async def run(
     try:
         async with jobs.open_async():
             log.info("worker ready", queues=list(queues))
-            await jobs.run_worker_async(
-                queues=list(queues),
-                # While some jobs compute, others read their photo or wait for the disk.
-                concurrency=concurrency + WAITING_JOBS,
-                fetch_job_polling_interval=0.5,
-                update_heartbeat_interval=settings.stalled_after_s / 4,
-                stalled_worker_timeout=settings.stalled_after_s,
-                delete_jobs="successful",
-                additional_context={"work": work},
-                install_signal_handlers=forever,
-                wait=forever,
-            )
+            while True:
+                await jobs.run_worker_async(
+                    queues=list(queues),
+                    # While some jobs compute, others read their photo or wait for the disk.
+                    concurrency=concurrency + WAITING_JOBS,
+                    fetch_job_polling_interval=0.5,
+                    update_heartbeat_interval=settings.stalled_after_s / 4,
+                    stalled_worker_timeout=settings.stalled_after_s,
+                    delete_jobs="successful",
+                    additional_context={"work": work},
+                    install_signal_handlers=forever,
+                    wait=forever,
+                )
+                if forever or not await hasten(sessions, queues):
+                    break
     finally:
         for task in watching:
             task.cancel()

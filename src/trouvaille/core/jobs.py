@@ -8,7 +8,7 @@ up: its ``abandon`` verb tells the people concerned why.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
-from trouvaille.core.db import Base, Sessions, raw_connection, transaction
+from trouvaille.core.db import Base, Sessions, lock_exclusive, lock_shared, raw_connection, transaction
 from trouvaille.core.errors import Unavailable
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
@@ -125,14 +125,22 @@ def job(name: str, *, queue: str, abandon: Abandon | None = None) -> Callable[[J
 
 
 async def defer(
-    session: AsyncSession, name: str, *, queue: str, lock: str | None = None, priority: int = 0, **args: Any
+    session: AsyncSession,
+    name: str,
+    *,
+    queue: str,
+    lock: str | None = None,
+    priority: int = 0,
+    after_s: float = 0,
+    **args: Any,
 ) -> None:
     """Ask for a job in this session's transaction; it starts some milliseconds after the commit.
 
     Args:
         name: the job's name; its code need not be loaded in this process.
         lock: jobs with the same lock run one after another.
-        priority: higher first within its queue.
+        priority: higher first, whatever the queue.
+        after_s: not earlier than so many seconds from now.
         args: ids; UUIDs are sent as text.
     """
     plain = {key: str(value) if isinstance(value, UUID) else value for key, value in args.items()}
@@ -141,9 +149,53 @@ async def defer(
         queue=queue,
         lock=lock,
         priority=priority,
+        schedule_at=now() + timedelta(seconds=after_s) if after_s else None,
         connection=await raw_connection(session),
     )
     await deferrer.defer_async(**plain)
+
+
+async def defer_once(
+    session: AsyncSession, name: str, *, key: str, queue: str, priority: int = 0, after_s: float = 0, **args: Any
+) -> None:
+    """Ask for a job that many ask for and one can do: an equal one that has not begun is enough.
+
+    Such a job calls ``hold_askers`` before it looks at anything: then it sees what everybody did who relied on it.
+
+    Args:
+        key: the argument that tells whether two jobs are equal; jobs of one key run one after another.
+        after_s: a job that waits for longer than this is brought forward.
+    """
+    value = str(args[key])
+    await lock_shared(session, f"{name}:{value}")
+    known = {"name": name, "key": key, "value": value}
+    waiting = text(
+        "SELECT id, scheduled_at FROM procrastinate_jobs"
+        " WHERE task_name = :name AND status = 'todo' AND args->>:key = :value ORDER BY scheduled_at LIMIT 1"
+    )
+    found = (await session.execute(waiting, known)).first()
+    if found is None:
+        await defer(session, name, queue=queue, lock=f"{name}:{value}", priority=priority, after_s=after_s, **args)
+        return
+    at = now() + timedelta(seconds=after_s)
+    if found.scheduled_at is not None and found.scheduled_at > at:
+        sooner = text("UPDATE procrastinate_jobs SET scheduled_at = :at WHERE id = :id AND status = 'todo'")
+        await session.execute(sooner, {"at": at, "id": found.id})
+
+
+async def hold_askers(session: AsyncSession, name: str, value: str) -> None:
+    """Wait until those who found this job waiting, and so did not ask for another, have committed."""
+    await lock_exclusive(session, f"{name}:{value}")
+
+
+async def hasten(sessions: Sessions, queues: Sequence[str]) -> int:
+    """Let jobs that wait for their time start now, except those that failed; returns how many there were."""
+    early = text(
+        "UPDATE procrastinate_jobs SET scheduled_at = now()"
+        " WHERE status = 'todo' AND attempts = 0 AND scheduled_at > now() AND queue_name = ANY(:queues) RETURNING id"
+    )
+    async with transaction(sessions) as session:
+        return len((await session.execute(early, {"queues": list(queues)})).all())
 
 
 async def defer_again(session: AsyncSession, name: str, *, key: str, jobs: list[dict[str, UUID]], queue: str) -> int:

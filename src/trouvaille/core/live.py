@@ -7,7 +7,7 @@ state once, not a backlog.
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -26,6 +26,14 @@ async def publish(session: AsyncSession, topic: str, event: str = "changed", **d
     """Tell the listeners of ``topic`` when this transaction commits; nothing is told if it does not."""
     message = json.dumps({"topic": topic, "event": event, "data": data})
     await session.execute(text("SELECT pg_notify(:channel, :message)"), {"channel": CHANNEL, "message": message})
+
+
+async def publish_all(session: AsyncSession, topics: Iterable[str], event: str = "changed") -> None:
+    """Tell the listeners of many topics the same, in one query."""
+    messages = [json.dumps({"topic": topic, "event": event, "data": {}}) for topic in topics]
+    if messages:
+        notify = text("SELECT pg_notify(:channel, message) FROM unnest(CAST(:messages AS text[])) AS message")
+        await session.execute(notify, {"channel": CHANNEL, "messages": messages})
 
 
 class Listener:

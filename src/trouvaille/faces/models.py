@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.db import Base
-from trouvaille.guests.models import TEMPLATE_SIZE
 
 
 class Face(Base):
@@ -25,7 +24,10 @@ class Face(Base):
     box_xyxy: Mapped[list[float]] = mapped_column(ARRAY(REAL))
     score: Mapped[float] = mapped_column(REAL)
     quality: Mapped[float] = mapped_column(REAL)
-    template: Mapped[NDArray[np.float32]] = mapped_column(HALFVEC(TEMPLATE_SIZE))
+    # Unit length; its size is the engine's.
+    template: Mapped[NDArray[np.float32]] = mapped_column(HALFVEC())
+    # The template averaged with those of the same person in other photos; NULL until the event has been settled.
+    refined: Mapped[NDArray[np.float32] | None] = mapped_column(HALFVEC())
     engine: Mapped[str] = mapped_column(String(120))
 
     __table_args__ = (

@@ -15,7 +15,7 @@ from trouvaille.faces.models import Face
 
 @dataclass(frozen=True, slots=True)
 class FoundFace:
-    """A face as an engine describes it: box as fractions (left, top, right, bottom), template (128,) unit length."""
+    """A face as an engine describes it: box as fractions (left, top, right, bottom), template (d,) unit length."""
 
     box_xyxy: tuple[float, float, float, float]
     score: float

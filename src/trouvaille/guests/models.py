@@ -4,16 +4,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
-from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import ForeignKey, Index, String, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
 from trouvaille.core.db import Base, Identified, words
-
-TEMPLATE_SIZE = 128
 
 
 class Guest(Identified, Base):
@@ -60,7 +55,7 @@ class EnrolmentState(StrEnum):
 
 
 class Enrolment(Identified, Base):
-    """One selfie and, once it is accepted, the template made of it: (128,) unit length."""
+    """One selfie and what became of it. The templates made of it are with ``matching``."""
 
     __tablename__ = "enrolments"
 
@@ -71,17 +66,12 @@ class Enrolment(Identified, Base):
         default=EnrolmentState.WAITING,
     )
     reason: Mapped[str | None] = mapped_column(String(40))
-    template: Mapped[NDArray[np.float32] | None] = mapped_column(HALFVEC(TEMPLATE_SIZE))
-    engine: Mapped[str | None] = mapped_column(String(120))
-    quality: Mapped[float | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     decided_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index("ix_enrolments_guest", guest_id, created_at),
         Index("uq_enrolments_accepted", guest_id, unique=True, postgresql_where=text("state = 'accepted'")),
-        # A new photo is compared with everybody enrolled in its event.
-        Index("ix_enrolments_gallery", event_id, postgresql_where=text("state = 'accepted'")),
     )
 
     @property

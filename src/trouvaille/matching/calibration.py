@@ -21,16 +21,23 @@ those of the fit resembled each other up to twice as often."""
 MAYBE_STRANGERS: Final = 2.0
 """Expected number of strangers' faces among what a guest is asked about."""
 
+LINKED_STRANGERS: Final = 0.001
+"""Expected number of strangers' faces among those that a face is averaged with."""
+
 FEWEST_FACES: Final = 50
 MOST_FACES: Final = 500_000
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Cosine similarities of two templates: at least ``sure`` is shown, at least ``maybe`` is asked."""
+    """Cosine similarities of two templates: at least ``sure`` is shown, at least ``maybe`` is asked.
+
+    From ``link`` on, two faces in photos count as one person.
+    """
 
     sure: float
     maybe: float
+    link: float
 
 
 def thresholds(faces_in_event: int) -> Thresholds:
@@ -41,10 +48,14 @@ def thresholds(faces_in_event: int) -> Thresholds:
             thresholds stay what they are there.
 
     Returns:
-        ``maybe`` < ``sure``; both grow with the number of faces.
+        ``maybe`` < ``sure`` < ``link``; all grow with the number of faces.
     """
     faces = min(max(faces_in_event, FEWEST_FACES), MOST_FACES)
-    return Thresholds(sure=_similarity(SURE_STRANGERS / faces), maybe=_similarity(MAYBE_STRANGERS / faces))
+    return Thresholds(
+        sure=_similarity(SURE_STRANGERS / faces),
+        maybe=_similarity(MAYBE_STRANGERS / faces),
+        link=_similarity(LINKED_STRANGERS / faces),
+    )
 
 
 def _similarity(impostor_share: float) -> float:

@@ -4,7 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import REAL, ForeignKey, Index
+import numpy as np
+from numpy.typing import NDArray
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import REAL, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -23,6 +26,39 @@ class Verdict(StrEnum):
 
     YES = "yes"
     NO = "no"
+
+
+class Probe(Base):
+    """The template of an accepted selfie as one engine sees it: (d,) unit length.
+
+    While photos are read anew by another engine, a guest has one of each, so that no photo is lost sight of.
+    """
+
+    __tablename__ = "probes"
+
+    enrolment_id: Mapped[UUID] = mapped_column(ForeignKey("enrolments.id", ondelete="CASCADE"), primary_key=True)
+    engine: Mapped[str] = mapped_column(String(120), primary_key=True)
+    event_id: Mapped[UUID]
+    guest_id: Mapped[UUID] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"), index=True)
+    quality: Mapped[float] = mapped_column(REAL)
+    template: Mapped[NDArray[np.float32]] = mapped_column(HALFVEC())
+    # The template improved by the guest's own answers; NULL until there are some.
+    refined: Mapped[NDArray[np.float32] | None] = mapped_column(HALFVEC())
+
+    # A new photo is compared with everybody enrolled in its event.
+    __table_args__ = (Index("ix_probes_gallery", "event_id", "engine"),)
+
+
+class Settlement(Base):
+    """How an event was last settled, for the faces of one engine."""
+
+    __tablename__ = "settlements"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
+    engine: Mapped[str] = mapped_column(String(120), primary_key=True)
+    # A digest of the faces that were refined: the same ones need not be refined again.
+    refined_from: Mapped[bytes] = mapped_column(LargeBinary(32))
+    seconds: Mapped[float] = mapped_column(REAL)
 
 
 class Match(Base):

@@ -2,7 +2,8 @@
 
 Both directions run inside PostgreSQL on unit vectors, where the negative inner product ``<#>`` is the cosine similarity
 with its sign turned. A new photo and a new selfie that arrive together can't miss each other: the one takes the event's
-lock shared, the other alone, and each looks only once it holds it.
+lock shared, the other alone, and each looks only once it holds it. What only shows once all are looked at together is
+added by ``settling``, soon after.
 """
 
 from uuid import UUID
@@ -11,14 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
 from trouvaille.core.db import lock_exclusive, lock_shared
 from trouvaille.core.errors import N_, NotFound
+from trouvaille.core.jobs import UPKEEP, defer_once
+from trouvaille.guests.models import Enrolment
 from trouvaille.matching.calibration import Thresholds, thresholds
-from trouvaille.matching.models import Match, Tier, Verdict
+from trouvaille.matching.models import Match, Probe, Settlement, Tier, Verdict
 from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.photos.service import SETTLE_JOB, SETTLE_PRIORITY
 
 # Below this quality a face never starts a match on its own. The same value as in the face engine, whose package the
 # web process, which loads this module, must not import; a check holds the two together.
@@ -31,15 +36,19 @@ class NoSuchMatch(NotFound):
     message = N_("We could not find this photo.")
 
 
-# The best face of each photo for one guest. `similarity` is computed once a face, in the inner query.
+# The best face of each photo for one guest. Templates of other engines may be of another size, so they are never
+# compared, whichever condition the planner asks first.
 _MATCH_GUEST = text("""
 INSERT INTO matches (guest_id, photo_id, event_id, face_id, similarity, tier, created_at)
 SELECT DISTINCT ON (photo_id)
        :guest_id, photo_id, :event_id, id, similarity,
        CASE WHEN similarity >= :sure THEN 'sure' ELSE 'maybe' END, now()
-  FROM (SELECT photo_id, id, -(template <#> CAST(:probe AS halfvec)) AS similarity
+  FROM (SELECT photo_id, id,
+               CASE WHEN engine = :engine
+                    THEN -(coalesce(refined, template) <#> CAST(:probe AS halfvec)) END AS similarity
           FROM faces
-         WHERE event_id = :event_id AND engine = :engine AND quality >= :quality) compared
+         WHERE event_id = :event_id AND quality >= :quality
+        OFFSET 0) compared
  WHERE similarity >= :maybe
  ORDER BY photo_id, similarity DESC, id
 ON CONFLICT (guest_id, photo_id) DO UPDATE
@@ -52,11 +61,13 @@ INSERT INTO matches (guest_id, photo_id, event_id, face_id, similarity, tier, cr
 SELECT DISTINCT ON (guest_id)
        guest_id, :photo_id, :event_id, id, similarity,
        CASE WHEN similarity >= :sure THEN 'sure' ELSE 'maybe' END, now()
-  FROM (SELECT enrolments.guest_id, faces.id, -(faces.template <#> enrolments.template) AS similarity
+  FROM (SELECT probes.guest_id, faces.id,
+               CASE WHEN faces.engine = probes.engine
+                    THEN -(faces.template <#> coalesce(probes.refined, probes.template)) END AS similarity
           FROM faces
-          JOIN enrolments ON enrolments.event_id = faces.event_id
-                         AND enrolments.state = 'accepted' AND enrolments.engine = faces.engine
-         WHERE faces.event_id = :event_id AND faces.photo_id = :photo_id AND faces.quality >= :quality) compared
+          JOIN probes ON probes.event_id = faces.event_id AND probes.engine = faces.engine
+         WHERE faces.event_id = :event_id AND faces.photo_id = :photo_id AND faces.quality >= :quality
+        OFFSET 0) compared
  WHERE similarity >= :maybe
  ORDER BY guest_id, similarity DESC, id
 ON CONFLICT (guest_id, photo_id) DO UPDATE
@@ -81,16 +92,37 @@ async def present_thresholds(session: AsyncSession, event_id: UUID) -> Threshold
     return thresholds(int(total or 0))
 
 
+async def keep_probe(
+    session: AsyncSession, enrolment: Enrolment, *, template: NDArray[np.float32], quality: float, engine: str
+) -> None:
+    """Keep what an engine made of an accepted selfie.
+
+    Args:
+        template: (d,) unit length.
+        quality: 0-1.
+    """
+    row = {"template": HalfVector(template), "refined": None, "quality": quality}
+    whose = {"event_id": enrolment.event_id, "guest_id": enrolment.guest_id}
+    new = insert(Probe).values(enrolment_id=enrolment.id, engine=engine, **whose, **row)
+    await session.execute(new.on_conflict_do_update(index_elements=[Probe.enrolment_id, Probe.engine], set_=row))
+
+
 async def match_guest(
     session: AsyncSession, *, event_id: UUID, guest_id: UUID, template: NDArray[np.float32], engine: str
 ) -> None:
-    """Compare one guest with all faces of the event. The guest's verdicts stand; everything else is decided anew.
+    """Compare one guest with all faces of the event that the same engine found.
+
+    The guest's verdicts stand, and so do matches with photos that only another engine has looked at; everything else is
+    decided anew.
 
     Args:
-        template: (128,) unit length, of the same engine as the faces that are compared.
+        template: (d,) unit length.
     """
     limits = await present_thresholds(session, event_id)
-    await session.execute(delete(Match).where(Match.guest_id == guest_id, Match.verdict.is_(None)))
+    looked_at = select(Photo.id).where(Photo.event_id == event_id, Photo.engine == engine)
+    await session.execute(
+        delete(Match).where(Match.guest_id == guest_id, Match.verdict.is_(None), Match.photo_id.in_(looked_at))
+    )
     await session.execute(
         _MATCH_GUEST,
         {
@@ -106,11 +138,17 @@ async def match_guest(
     await live.publish(session, f"guest:{guest_id}", "photos")
 
 
-async def match_photo(session: AsyncSession, *, event_id: UUID, photo_id: UUID) -> None:
-    """Compare the faces of one photo with all enrolled guests of its event, and tell those who are in it."""
+async def match_photo(session: AsyncSession, *, event_id: UUID, photo_id: UUID, engine: str) -> None:
+    """Compare the faces of one photo with all enrolled guests of its event, and tell those who are in it.
+
+    Guests whom this engine does not know yet keep the match that they have.
+    """
     limits = await present_thresholds(session, event_id)
-    await session.execute(delete(Match).where(Match.photo_id == photo_id, Match.verdict.is_(None)))
-    matched = await session.execute(
+    known = select(Probe.guest_id).where(Probe.event_id == event_id, Probe.engine == engine)
+    await session.execute(
+        delete(Match).where(Match.photo_id == photo_id, Match.verdict.is_(None), Match.guest_id.in_(known))
+    )
+    matched = await session.scalars(
         _MATCH_PHOTO,
         {
             "event_id": event_id,
@@ -120,39 +158,26 @@ async def match_photo(session: AsyncSession, *, event_id: UUID, photo_id: UUID) 
             "maybe": limits.maybe,
         },
     )
-    for guest_id in matched.scalars():
-        await live.publish(session, f"guest:{guest_id}", "photos")
+    await live.publish_all(session, [f"guest:{guest_id}" for guest_id in matched], "photos")
 
 
-async def settle(session: AsyncSession, event_id: UUID) -> bool:
-    """Once no photo waits, hold all matches to the thresholds of the event's final number of faces.
+async def ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
+    """Have all faces, selfies and answers of the event looked at together, soon after the last change.
 
-    The thresholds rise with the number of faces, so the first photos of an upload were judged too mildly. What the
-    order of arrival was makes no difference after this.
-
-    Returns:
-        Whether the event was ready to settle.
+    While photos come in this is done now and then; how often depends on how long it took the last time.
     """
     waits = select(Photo.id).where(Photo.event_id == event_id, Photo.state == PhotoState.WAITING).limit(1)
-    if await session.scalar(waits) is not None:  # asked before the lock too, which would hold up the other photos
-        return False
-    await join_as_selfie(session, event_id)
-    if await session.scalar(waits) is not None:
-        return False
-    limits = await present_thresholds(session, event_id)
-    undecided = and_(Match.event_id == event_id, Match.verdict.is_(None))
-    gone = await session.scalars(
-        delete(Match).where(undecided, Match.similarity < limits.maybe).returning(Match.guest_id)
+    busy = await session.scalar(waits) is not None
+    taken_s = await session.scalar(select(func.max(Settlement.seconds)).where(Settlement.event_id == event_id)) or 0
+    await defer_once(
+        session,
+        SETTLE_JOB,
+        key="event_id",
+        queue=UPKEEP,
+        priority=SETTLE_PRIORITY,
+        after_s=max(5, 10 * taken_s) if busy else max(1, 4 * taken_s),
+        event_id=event_id,
     )
-    demoted = await session.scalars(
-        update(Match)
-        .where(undecided, Match.tier == Tier.SURE, Match.similarity < limits.sure)
-        .values(tier=Tier.MAYBE)
-        .returning(Match.guest_id)
-    )
-    for guest_id in {*gone, *demoted}:
-        await live.publish(session, f"guest:{guest_id}", "photos")
-    return True
 
 
 def is_mine() -> ColumnElement[bool]:
@@ -175,11 +200,18 @@ async def answer(session: AsyncSession, guest_id: UUID, photo_id: UUID, verdict:
         update(Match)
         .where(Match.guest_id == guest_id, Match.photo_id == photo_id)
         .values(verdict=verdict)
-        .returning(Match.photo_id)
+        .returning(Match.event_id)
     )
-    if changed.first() is None:
+    event_id = changed.scalar()
+    if event_id is None:
         raise NoSuchMatch
+    await ask_to_settle(session, event_id)
     await live.publish(session, f"guest:{guest_id}", "photos")
+
+
+async def forget_undecided(session: AsyncSession, guest_id: UUID) -> None:
+    """Erase what an older selfie found, except what the guest said of it."""
+    await session.execute(delete(Match).where(Match.guest_id == guest_id, Match.verdict.is_(None)))
 
 
 async def forget_guest(session: AsyncSession, guest_id: UUID) -> int:

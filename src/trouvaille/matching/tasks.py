@@ -1,6 +1,6 @@
-"""The two jobs that the product exists for: looking at a photo, and looking at a selfie.
+"""The jobs that the product exists for: looking at a photo, at a selfie, and at all of an event together.
 
-Neither holds a transaction while it computes, and each may run twice without harm.
+None holds a transaction while it computes, and each may run twice without harm.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import NotFound
-from trouvaille.core.jobs import PHOTOS, SELFIES, Work, job
+from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
 from trouvaille.events.models import Event
 from trouvaille.faces import service as faces
 from trouvaille.faces.service import FoundFace
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
-from trouvaille.matching import service
+from trouvaille.matching import service, settling
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieRefused, Unreadable
@@ -50,6 +50,7 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
         reason = error.reason.value if isinstance(error, Unreadable) else "internal"
         async with transaction(work.sessions) as session:
             await photos.set_failed(session, photo.id, reason)
+            await service.ask_to_settle(session, event.id)  # it may have been the last
     else:
         await asyncio.gather(
             *(work.storage.put(photo.rendition_key(made.name), made.jpeg) for made in analysis.renditions)
@@ -58,8 +59,6 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
             await faces.ensure_partition(work.sessions, event.id)
         async with transaction(work.sessions) as session:
             await _keep_photo(session, work, photo, event, analysis)
-    async with transaction(work.sessions) as session:
-        await service.settle(session, event.id)
 
 
 def _is_done(photo: Photo, event: Event, engine: str) -> bool:
@@ -88,8 +87,10 @@ async def _keep_photo(session: AsyncSession, work: Work, photo: Photo, event: Ev
         await faces.replace_faces(
             session, event_id=event.id, photo_id=kept.id, faces=_found(analysis.faces), engine=work.engine.identity
         )
-        await service.match_photo(session, event_id=event.id, photo_id=kept.id)
+        await service.match_photo(session, event_id=event.id, photo_id=kept.id, engine=work.engine.identity)
     await session.flush()
+    if event.faces_on:
+        await service.ask_to_settle(session, event.id)
     await live.publish(session, f"event:{event.id}")
 
 
@@ -151,14 +152,24 @@ async def _keep_selfie(session: AsyncSession, work: Work, seen: Enrolment, analy
         return
     await guests.forget_other_enrolments(session, enrolment)
     enrolment.state, enrolment.decided_at = EnrolmentState.ACCEPTED, now()
-    enrolment.template, enrolment.quality = analysis.template, analysis.quality
-    enrolment.engine = work.engine.identity
     await session.flush()
+    template, engine = analysis.template, work.engine.identity
+    await service.keep_probe(session, enrolment, template=template, quality=analysis.quality, engine=engine)
+    await service.forget_undecided(session, enrolment.guest_id)
     await service.match_guest(
         session,
         event_id=enrolment.event_id,
         guest_id=enrolment.guest_id,
-        template=analysis.template,
-        engine=work.engine.identity,
+        template=template,
+        engine=engine,
     )
+    await service.ask_to_settle(session, enrolment.event_id)
     await guests.tell(session, enrolment)
+
+
+@job("matching.settle", queue=UPKEEP)
+async def settle(work: Work, *, event_id: str) -> None:
+    """Look at all faces, selfies and answers of an event together, and correct the matches."""
+    async with transaction(work.sessions) as session:
+        await hold_askers(session, photos.SETTLE_JOB, event_id)
+    await settling.settle(work.sessions, work.compute, UUID(event_id))

@@ -18,13 +18,16 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Conflict, NotFound
 from trouvaille.core.images import check_image, safe_file_name
-from trouvaille.core.jobs import PHOTOS, defer, defer_again
+from trouvaille.core.jobs import PHOTOS, UPKEEP, defer, defer_again, defer_once
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
 from trouvaille.events.service import NoSuchEvent
 from trouvaille.photos.models import Photo, PhotoState
 
 INDEX_JOB = "matching.index_photo"
+SETTLE_JOB = "matching.settle"
+SETTLE_PRIORITY = 1
+"""Above photos, or it would wait until the last of an upload."""
 
 
 class NoSuchPhoto(NotFound):
@@ -204,6 +207,10 @@ async def delete(session: AsyncSession, photo: Photo) -> None:
     folder, event_id = photo.folder, photo.event_id
     await session.delete(photo)
     await session.flush()
+    if photo.engine is not None:  # what other faces learnt from these goes too
+        await defer_once(
+            session, SETTLE_JOB, key="event_id", queue=UPKEEP, priority=SETTLE_PRIORITY, after_s=2, event_id=event_id
+        )
     await erase(session, prefix=folder)
     await live.publish(session, f"event:{event_id}")
 

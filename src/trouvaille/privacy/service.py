@@ -15,3 +15,4 @@ async def withdraw(session: AsyncSession, guest: Guest) -> None:
     await matching.join_as_selfie(session, guest.event_id)
     await guests.withdraw_consent(session, guest)
     await matching.forget_guest(session, guest.id)
+    await matching.ask_to_settle(session, guest.event_id)
