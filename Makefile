@@ -38,8 +38,9 @@ format: .make/python ## Put all Python into one shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-samples: .make/python ## Fetch the sample photos of the demo and the tests
+samples: .make/python ## Fetch the sample photos of the demo and the tests, and a second model for the tests
 	@$(BIN)/python -m trouvaille.demo.samples
+	@$(BIN)/python -m tests.models
 
 browser: ## Make sure that there is a Chromium for the browser tests
 	@sh tools/browser

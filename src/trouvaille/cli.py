@@ -56,9 +56,16 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
 
 def _check_engine(settings: Settings) -> None:
     """Say at once that something is missing, where a worker would only be started again and again."""
+    from trouvaille import engines
     from trouvaille.rekognition.boto import check_installed
     from trouvaille.settings import Engine
+    from trouvaille.vision.weights import ModelMissing, ModelTampered, read
 
+    try:
+        engines.tail(settings)
+        read(engines.weights(settings).recogniser)
+    except (engines.NotCalibrated, ModelMissing, ModelTampered) as error:
+        sys.exit(str(error))
     if settings.engine is Engine.REKOGNITION:
         check_installed()
 
@@ -274,6 +281,29 @@ def _with_rekognition(settings: Settings, act: Callable[[Any, Any], Awaitable[An
             service.close()
 
     return instance.on_database(settings, run)
+
+
+@cli.command()
+def calibrate(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="One folder of portraits a person.")],
+    mean: Annotated[
+        Path | None, typer.Option(help="Also write what all faces have in common, as a population mean, to this file.")
+    ] = None,
+) -> None:
+    """Measure how alike strangers are to the recognition model of the settings, and print what to set."""
+    from trouvaille import calibrate as calibration
+
+    settings = _settings()
+    logs.configure("WARNING", process="calibrate")
+    try:
+        found = calibration.measure(settings, folder, mean=mean)
+    except ValueError as error:
+        sys.exit(str(error))
+    typer.echo(f"# {found.faces:,} faces of {found.people:,} people, {found.pairs:,} pairs of strangers")
+    if mean is not None:
+        typer.echo(f"TROUVAILLE_RECOGNISER_POPULATION_MEAN={mean}")
+    typer.echo(f"TROUVAILLE_RECOGNISER_TAIL_OFFSET={found.tail.offset:.3f}")
+    typer.echo(f"TROUVAILLE_RECOGNISER_TAIL_SLOPE={found.tail.slope:.3f}")
 
 
 @cli.command()

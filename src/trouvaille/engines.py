@@ -1,14 +1,69 @@
-"""The second engine as the settings describe it, for the worker and the command line."""
+"""The engines as the settings describe them, for the worker and the command line."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 from trouvaille.core.db import Sessions
+from trouvaille.matching.calibration import SFACE_TAIL, Tail
 from trouvaille.rekognition.client import Collections
 from trouvaille.rekognition.costs import Tariff
 from trouvaille.rekognition.meter import Meter
 from trouvaille.rekognition.service import Rekognition, instance_id
 from trouvaille.rekognition.slots import Slots
 from trouvaille.settings import Settings
+from trouvaille.vision.engine import LocalEngine
+from trouvaille.vision.weights import FaceInput, Weights, locate
+
+
+class NotCalibrated(Exception):
+    """Nothing is known of how alike strangers are to another recognition model."""
+
+
+def weights(settings: Settings) -> Weights:
+    """The models of the local engine.
+
+    Raises:
+        ModelMissing: no file lies there.
+    """
+    if settings.recogniser_path is None or settings.recogniser_sha256 is None:
+        return locate()
+    return locate(
+        recogniser_path=settings.recogniser_path,
+        recogniser_sha256=settings.recogniser_sha256,
+        face_input=FaceInput(
+            side_px=settings.recogniser_side_px,
+            channels=settings.recogniser_channels,
+            mean=settings.recogniser_mean,
+            scale=settings.recogniser_scale,
+            dimension=settings.recogniser_dimension,
+        ),
+        population_mean=settings.recogniser_population_mean,
+    )
+
+
+def tail(settings: Settings) -> Tail:
+    """How rare similar strangers are to the local engine.
+
+    Raises:
+        NotCalibrated: other weights, of which it was not said. Nothing could be promised to guests.
+    """
+    offset, slope = settings.recogniser_tail_offset, settings.recogniser_tail_slope
+    if offset is not None and slope is not None:
+        return Tail(offset, slope)
+    if settings.recogniser_path is not None:
+        raise NotCalibrated(
+            "Another recognition model needs TROUVAILLE_RECOGNISER_TAIL_OFFSET and TROUVAILLE_RECOGNISER_TAIL_SLOPE:"
+            " `trouvaille calibrate` measures them on portraits of many people."
+        )
+    return SFACE_TAIL
+
+
+def local(settings: Settings, *, threads: int) -> LocalEngine:
+    """The local engine, loaded.
+
+    Raises:
+        ModelMissing, ModelTampered, ModelMisdescribed
+    """
+    return LocalEngine(weights(settings), threads=threads, pixels_limit=settings.photo_limit_pixels)
 
 
 def tariff(settings: Settings) -> Tariff:

@@ -67,7 +67,8 @@ def environment(settings: Settings) -> dict[str, str]:
     made = {}
     for name, value in settings.model_dump().items():
         if value is not None and name != "database_url":
-            made[f"TROUVAILLE_{name.upper()}"] = str(value)
+            plain = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            made[f"TROUVAILLE_{name.upper()}"] = plain
     return made | {"DATABASE_URL": settings.database_url or ""}
 
 

@@ -8,10 +8,10 @@ import os
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 def default_data_dir() -> Path:
@@ -59,6 +59,18 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
 
     engine: Engine = Engine.LOCAL
+    # Another recognition model than SFace; docs/operator.md. Numbers a channel are separated by commas.
+    recogniser_path: Path | None = None
+    recogniser_sha256: str | None = Field(None, pattern="^[0-9a-fA-F]{64}$")
+    recogniser_side_px: int = Field(112, ge=32, le=512)
+    recogniser_channels: Literal["rgb", "bgr"] = "rgb"
+    recogniser_mean: Annotated[tuple[float, ...], NoDecode] = (0.0,)
+    recogniser_scale: Annotated[tuple[float, ...], NoDecode] = (1.0,)
+    recogniser_dimension: int = Field(128, ge=16, le=4096)
+    recogniser_population_mean: Path | None = None
+    # `trouvaille calibrate` measures them.
+    recogniser_tail_offset: float | None = None
+    recogniser_tail_slope: float | None = Field(None, lt=0)
     rekognition_region: str | None = None
     rekognition_endpoint_url: str | None = None
     rekognition_calls_at_once: int = Field(30, ge=1, le=30)
@@ -76,6 +88,31 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL must start with postgresql://")
         return value
+
+    @field_validator("recogniser_mean", "recogniser_scale", mode="before")
+    @classmethod
+    def _numbers(cls, value: object) -> object:
+        return value.split(",") if isinstance(value, str) else value
+
+    @field_validator("recogniser_mean", "recogniser_scale")
+    @classmethod
+    def _one_or_three(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if len(value) not in (1, 3):
+            raise ValueError("give one number, or three separated by commas")
+        return value
+
+    @field_validator("recogniser_scale")
+    @classmethod
+    def _not_zero(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if 0 in value:
+            raise ValueError("pixels are divided by it, so it must not be 0")
+        return value
+
+    @model_validator(mode="after")
+    def _recogniser_is_described(self) -> Self:
+        if (self.recogniser_path is None) is not (self.recogniser_sha256 is None):
+            raise ValueError("TROUVAILLE_RECOGNISER_PATH and TROUVAILLE_RECOGNISER_SHA256 are set together")
+        return self
 
     @model_validator(mode="after")
     def _maybe_below_sure(self) -> Self:

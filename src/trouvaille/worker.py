@@ -18,15 +18,14 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
 from trouvaille.faces import tasks as faces_tasks
+from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.photos import service as photos
 from trouvaille.photos import tasks as photos_tasks
 from trouvaille.rekognition import tasks as rekognition_tasks
 from trouvaille.rekognition import upkeep
-from trouvaille.rekognition.service import Rekognition
 from trouvaille.settings import Engine, Settings
 from trouvaille.vision.engine import LocalEngine
-from trouvaille.vision.weights import locate
 
 log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP)
@@ -55,6 +54,7 @@ async def run(
     """
     if settings.database_url is None:
         raise ValueError("a worker needs DATABASE_URL; `trouvaille serve` sets it")
+    tail = engines.tail(settings)
     if forever:
         _be_nice(queues)
     database = connect(settings.database_url, pool_size=concurrency + WAITING_JOBS + 2, application="trouvaille worker")
@@ -65,18 +65,20 @@ async def run(
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
         threads=ThreadPoolExecutor(concurrency, thread_name_prefix="engine"),
-        engine=engine or LocalEngine(locate(), threads=concurrency, pixels_limit=settings.photo_limit_pixels),
+        engine=engine or engines.local(settings, threads=concurrency),
         rekognition=rekognition,
     )
+    async with transaction(sessions) as session:
+        await reindex.register(session, work.engine.identity, tail)
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
     jobs = app.with_connector(connector)
     watching = []
     if forever:
         watching.append(asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))))
-        watching.append(asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(sessions, rekognition))))
+        watching.append(asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(work))))
     else:
         await _revive(sessions, settings)
-        await _keep_house(sessions, rekognition)
+        await _keep_house(work)
     try:
         async with jobs.open_async():
             log.info("worker ready", queues=list(queues))
@@ -125,10 +127,11 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
     await revive(sessions, stalled_after_s=settings.stalled_after_s)
 
 
-async def _keep_house(sessions: Sessions, rekognition: Rekognition | None) -> None:
-    async with transaction(sessions) as session:
+async def _keep_house(work: Work) -> None:
+    async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
+        await reindex.ask(session, work.engine.identity)
         await events.erase_expired(session)
         await accounts.forget_expired_sessions(session)
-        if rekognition is not None:
-            await upkeep.ask_if_needed(session, rekognition.instance)
+        if work.rekognition is not None:
+            await upkeep.ask_if_needed(session, work.rekognition.instance)

@@ -17,7 +17,8 @@ from trouvaille.events.models import Event
 from trouvaille.faces import service as faces
 from trouvaille.faces.service import FoundFace
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
-from trouvaille.matching import service, settling
+from trouvaille.matching import reindex, service, settling
+from trouvaille.matching.calibration import SFACE_TAIL
 from trouvaille.matching.models import Match, Tier
 from trouvaille.photos.models import Photo, PhotoState
 
@@ -103,6 +104,8 @@ def party(sessions: Sessions) -> Callable[[], Awaitable[Party]]:
             event = Event(code=uuid4().hex[:8].upper(), name="Party", owner_id=staff.id, accent="#ffb224")
             event.faces_attested_at = now()
             session.add(event)
+            for engine in (ENGINE, "test/2"):
+                await reindex.register(session, engine, SFACE_TAIL)
             await session.flush()
             return Party(sessions, event.id)
 

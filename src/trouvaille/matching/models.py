@@ -49,6 +49,17 @@ class Probe(Base):
     __table_args__ = (Index("ix_probes_gallery", "event_id", "engine"),)
 
 
+class KnownEngine(Base):
+    """An engine that workers have used. The one that was started last is the instance's."""
+
+    __tablename__ = "engines"
+
+    identity: Mapped[str] = mapped_column(String(120), primary_key=True)
+    tail_offset: Mapped[float]
+    tail_slope: Mapped[float]
+    started_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class Settlement(Base):
     """How an event was last settled, for the faces of one engine."""
 

@@ -20,8 +20,8 @@ from trouvaille.core.db import lock_exclusive, lock_shared
 from trouvaille.core.errors import N_, NotFound
 from trouvaille.core.jobs import UPKEEP, defer_once
 from trouvaille.guests.models import Enrolment
-from trouvaille.matching.calibration import Thresholds, thresholds
-from trouvaille.matching.models import Match, Probe, Settlement, Tier, Verdict
+from trouvaille.matching.calibration import Tail, Thresholds, thresholds
+from trouvaille.matching.models import KnownEngine, Match, Probe, Settlement, Tier, Verdict
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.photos.service import SETTLE_JOB, SETTLE_PRIORITY
 
@@ -86,10 +86,12 @@ async def join_as_selfie(session: AsyncSession, event_id: UUID) -> None:
     await lock_exclusive(session, f"matching:{event_id}")
 
 
-async def present_thresholds(session: AsyncSession, event_id: UUID) -> Thresholds:
-    """The thresholds for as many faces as the event has now."""
-    total = await session.scalar(select(func.coalesce(func.sum(Photo.faces), 0)).where(Photo.event_id == event_id))
-    return thresholds(int(total or 0))
+async def present_thresholds(session: AsyncSession, event_id: UUID, engine: str) -> Thresholds:
+    """The thresholds for as many faces as the event has now, as this engine compares them."""
+    total = select(func.coalesce(func.sum(Photo.faces), 0)).where(Photo.event_id == event_id).scalar_subquery()
+    asked = select(total, KnownEngine.tail_offset, KnownEngine.tail_slope).where(KnownEngine.identity == engine)
+    faces, offset, slope = (await session.execute(asked)).one()
+    return thresholds(int(faces), Tail(offset, slope))
 
 
 async def keep_probe(
@@ -118,7 +120,7 @@ async def match_guest(
     Args:
         template: (d,) unit length.
     """
-    limits = await present_thresholds(session, event_id)
+    limits = await present_thresholds(session, event_id, engine)
     looked_at = select(Photo.id).where(Photo.event_id == event_id, Photo.engine == engine)
     await session.execute(
         delete(Match).where(Match.guest_id == guest_id, Match.verdict.is_(None), Match.photo_id.in_(looked_at))
@@ -143,7 +145,7 @@ async def match_photo(session: AsyncSession, *, event_id: UUID, photo_id: UUID, 
 
     Guests whom this engine does not know yet keep the match that they have.
     """
-    limits = await present_thresholds(session, event_id)
+    limits = await present_thresholds(session, event_id, engine)
     known = select(Probe.guest_id).where(Probe.event_id == event_id, Probe.engine == engine)
     await session.execute(
         delete(Match).where(Match.photo_id == photo_id, Match.verdict.is_(None), Match.guest_id.in_(known))

@@ -143,14 +143,14 @@ async def settle(sessions: Sessions, compute: Compute, event_id: UUID) -> None:
         engines = await session.scalars(
             select(Photo.engine).where(Photo.event_id == event_id, Photo.engine.is_not(None)).distinct()
         )
-        limits = await present_thresholds(session, event_id)
     for engine in sorted(filter(None, engines)):
-        await _settle_engine(sessions, compute, event_id, engine, limits)
+        await _settle_engine(sessions, compute, event_id, engine)
 
 
-async def _settle_engine(sessions: Sessions, compute: Compute, event_id: UUID, engine: str, limits: Thresholds) -> None:
+async def _settle_engine(sessions: Sessions, compute: Compute, event_id: UUID, engine: str) -> None:
     started = time.monotonic()
     async with transaction(sessions) as session:
+        limits = await present_thresholds(session, event_id, engine)
         faces = await _read_faces(session, event_id, engine)
         probes = await _read_probes(session, event_id, engine, faces)
         before = await session.get(Settlement, (event_id, engine))

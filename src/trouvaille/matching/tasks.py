@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
@@ -26,9 +27,18 @@ from trouvaille.photos import service as photos
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieRefused, Unreadable
 
+log = structlog.get_logger()
+
 
 async def _give_up_photo(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
-    await photos.set_failed(session, UUID(args["photo_id"]), reason)
+    photo = await session.get(Photo, UUID(args["photo_id"]))
+    if photo is not None and not _is_shown_already(photo):
+        await photos.set_failed(session, photo.id, reason)
+
+
+def _is_shown_already(photo: Photo) -> bool:
+    """Whether another engine has read it: then guests keep what they have, whatever this one makes of it."""
+    return photo.state is PhotoState.READY and photo.engine is not None
 
 
 @job("matching.index_photo", queue=PHOTOS, abandon=_give_up_photo)
@@ -48,6 +58,9 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
         analysis = await work.compute(work.engine.analyse_photo, data, faces=event.faces_on)
     except (Unreadable, NotFound) as error:
         reason = error.reason.value if isinstance(error, Unreadable) else "internal"
+        if _is_shown_already(photo):
+            log.warning("photo can't be read anew", photo=str(photo.id), reason=reason)
+            return
         async with transaction(work.sessions) as session:
             await photos.set_failed(session, photo.id, reason)
             await service.ask_to_settle(session, event.id)  # it may have been the last
@@ -165,6 +178,38 @@ async def _keep_selfie(session: AsyncSession, work: Work, seen: Enrolment, analy
     )
     await service.ask_to_settle(session, enrolment.event_id)
     await guests.tell(session, enrolment)
+
+
+@job("matching.look_again", queue=SELFIES)
+async def look_again(work: Work, *, enrolment_id: str) -> None:
+    """Make a template of an accepted selfie as this engine sees it. The others stay, and so do the matches."""
+    async with transaction(work.sessions) as session:
+        seen = await session.get(Enrolment, UUID(enrolment_id))
+    if seen is None or seen.state is not EnrolmentState.ACCEPTED:
+        return
+    try:
+        sealed = await work.storage.get(seen.selfie_key)
+        analysis = await work.compute(work.engine.analyse_selfie, work.vault.unseal(sealed))
+    except (SelfieRefused, Unreadable, NotFound) as error:
+        log.warning("selfie can't be read anew", enrolment=enrolment_id, reason=_reason_of(error))
+        return
+    engine = work.engine.identity
+    async with transaction(work.sessions) as session:
+        await service.join_as_selfie(session, seen.event_id)
+        enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
+        if enrolment is None:  # consent was withdrawn while we looked
+            return
+        await service.keep_probe(
+            session, enrolment, template=analysis.template, quality=analysis.quality, engine=engine
+        )
+        await service.match_guest(
+            session,
+            event_id=enrolment.event_id,
+            guest_id=enrolment.guest_id,
+            template=analysis.template,
+            engine=engine,
+        )
+        await service.ask_to_settle(session, enrolment.event_id)
 
 
 @job("matching.settle", queue=UPKEEP)

@@ -36,6 +36,8 @@ class Photo(Identified, Base):
     height_px: Mapped[int | None]
     faces: Mapped[int] = mapped_column(default=0)
     engine: Mapped[str | None] = mapped_column(String(120))
+    # The engine that was last asked to look at it anew, whatever came of it.
+    asked_engine: Mapped[str | None] = mapped_column(String(120))
     # As the camera's clock said, which knows no time zone.
     taken_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
     shown_at: Mapped[datetime] = mapped_column(default=now)

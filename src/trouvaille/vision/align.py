@@ -37,31 +37,36 @@ def umeyama(source_xy: NDArray[np.float32], target_xy: NDArray[np.float32]) -> N
     return np.column_stack([linear, target_mean - linear @ source_mean])
 
 
-def align(image_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.float32]) -> NDArray[np.uint8]:
+def align(
+    image_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.float32], side_px: int = ALIGNED_PX
+) -> NDArray[np.uint8]:
     """One face, ready for the recogniser.
 
     Args:
         image_rgb: (h, w, 3), at the highest resolution there is.
         landmarks_xy: (5, 2), pixels of ``image_rgb``; order as in ``Face``.
+        side_px: of the result. What is seen of the face is the same at every size.
 
     Returns:
-        (112, 112, 3); black where the face reaches over the picture's edge.
+        (side, side, 3); black where the face reaches over the picture's edge.
     """
-    to_crop = umeyama(landmarks_xy, ARCFACE_LANDMARKS_XY)
+    # The same points at another size; pixel centres lie at +0.5.
+    target_xy = ((ARCFACE_LANDMARKS_XY + 0.5) * (side_px / ALIGNED_PX) - 0.5).astype(np.float32)
+    to_crop = umeyama(landmarks_xy, target_xy)
     scale = float(np.hypot(to_crop[0, 0], to_crop[1, 0]))
     if scale < 0.5:
         # Bilinear sampling reads 2 x 2 pixels: a larger face would alias unless it is averaged down first.
         # Twice the final size keeps what the warp can still use; the square holds the crop at any rotation.
-        side = ALIGNED_PX * 1.5 / scale
-        centre = cv2.invertAffineTransform(to_crop) @ np.array([ALIGNED_PX / 2, ALIGNED_PX / 2, 1.0])
+        side = side_px * 1.5 / scale
+        centre = cv2.invertAffineTransform(to_crop) @ np.array([side_px / 2, side_px / 2, 1.0])
         corner = (float(centre[0] - side / 2), float(centre[1] - side / 2))
-        shrunk_px = round(ALIGNED_PX * 1.5 * 1.5)
+        shrunk_px = round(side_px * 1.5 * 1.5)
         image_rgb = cut_square(image_rgb, corner, side, shrunk_px)
         shrink = shrunk_px / side
         # Pixel centres lie at +0.5: area averaging keeps edges in place, not the centres of corner pixels.
         moved = (landmarks_xy.astype(np.float64) + 0.5 - np.array(corner)) * shrink - 0.5
-        to_crop = umeyama(moved.astype(np.float32), ARCFACE_LANDMARKS_XY)
-    crop = cv2.warpAffine(image_rgb, to_crop, (ALIGNED_PX, ALIGNED_PX), flags=cv2.INTER_LINEAR)
+        to_crop = umeyama(moved.astype(np.float32), target_xy)
+    crop = cv2.warpAffine(image_rgb, to_crop, (side_px, side_px), flags=cv2.INTER_LINEAR)
     return np.asarray(crop, np.uint8)
 
 

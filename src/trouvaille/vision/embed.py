@@ -1,4 +1,4 @@
-"""Turn aligned faces into identity templates with SFace."""
+"""Turn aligned faces into identity templates."""
 
 import threading
 from typing import Final
@@ -7,23 +7,31 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from trouvaille.vision.types import TEMPLATE_DIMENSION
-
 _BATCH: Final = 8  # Larger batches are no faster on a CPU and need 5 MB of activations a face.
 
 
 class Embedder:
-    """SFace over a compiled graph; safe to call from several threads."""
+    """A recognition model over a compiled graph; safe to call from several threads."""
 
     def __init__(
-        self, graph: ov.CompiledModel, *, mirror: bool = True, population_mean: NDArray[np.float32] | None = None
+        self,
+        graph: ov.CompiledModel,
+        *,
+        dimension: int = 128,
+        mirror: bool = True,
+        population_mean: NDArray[np.float32] | None = None,
     ) -> None:
         """Args:
-        graph: takes (n, 112, 112, 3) uint8 RGB.
+        graph: takes (n, side, side, 3) uint8 RGB, answers with (n, d).
+        dimension: d.
         mirror: average the template of each face with that of its mirror image.
-        population_mean: (128,), what all faces' templates have in common; subtracted from each.
+        population_mean: (d,), what all faces' templates have in common; subtracted from each.
         """
         self._graph = graph
+        # Some files are made for one face at a time and take no other batch.
+        batch = graph.input(0).partial_shape[0]
+        self._at_once = batch.get_length() if batch.is_static else _BATCH
+        self._dimension = dimension
         self._mirror = mirror
         self._mean = population_mean
         self._requests = threading.local()
@@ -32,13 +40,14 @@ class Embedder:
         """Identity templates of aligned faces.
 
         Args:
-            crops_rgb: (n, 112, 112, 3), 0-255; n may be 0.
+            crops_rgb: (n, side, side, 3), 0-255; n may be 0.
 
         Returns:
-            (n, 128), unit length, in input order.
+            (n, d), unit length, in input order.
         """
-        parts = [self._batch(crops_rgb[at : at + _BATCH]) for at in range(0, len(crops_rgb), _BATCH)]
-        return np.concatenate([np.zeros((0, TEMPLATE_DIMENSION), np.float32), *parts])
+        step = self._at_once
+        parts = [self._batch(crops_rgb[at : at + step]) for at in range(0, len(crops_rgb), step)]
+        return np.concatenate([np.zeros((0, self._dimension), np.float32), *parts])
 
     def _batch(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         templates = unit_length(self._infer(crops_rgb))

@@ -1,6 +1,7 @@
 """The local engine: photos and selfies in, faces with templates out, on this machine's CPU alone."""
 
-from importlib.resources import files
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import cv2
@@ -52,22 +53,18 @@ class LocalEngine:
         Raises:
             ModelMissing: a file is gone.
             ModelTampered: a file is not the one that was measured.
+            ModelMisdescribed: the recogniser does not take or give what was said of it.
         """
         _limit_library_threads()
         detector = model_files.read(weights.detector)
-        recogniser = model_files.read(weights.recogniser)
         self._detector = Detector(
             compile_graph(detector, (1, 3, -1, -1), channels="bgr", precision=precision, threads=threads)
         )
-        self._embedder = Embedder(
-            compile_graph(
-                recogniser, (-1, 3, ALIGNED_PX, ALIGNED_PX), channels="rgb", precision=precision, threads=threads
-            ),
-            population_mean=_population_mean(weights.recogniser),
-        )
+        self._embedder = _embedder(weights, precision=precision, threads=threads)
+        self._face_side_px = weights.face_input.side_px
         self._detect_side_px = detect_side_px
         self._pixels_limit = pixels_limit
-        self._identity = f"{weights.detector.name}+{weights.recogniser.name}/{_PIPELINE_VERSION}"
+        self._identity = f"{weights.detector.name}+{weights.recogniser_name}/{_PIPELINE_VERSION}"
 
     @property
     def identity(self) -> str:
@@ -108,7 +105,7 @@ class LocalEngine:
         detections = self._find(image_rgb, image_rgb, _SELFIE_SIDE_PX)
         crops, measured = self._measured(image_rgb, detections, full_scale=1.0)
         best = accepted_face(image_rgb, measured, detections.boxes_xyxy)
-        template = self._embedder.embed(crops[best : best + 1])[0]
+        template = self._templates(image_rgb, detections[best : best + 1], crops[best : best + 1])[0]
         jpeg, width_px, height_px = portrait_jpeg(image_rgb, detections.boxes_xyxy[best])
         return SelfieAnalysis(template, quality(measured[best]), jpeg, width_px, height_px)
 
@@ -130,10 +127,18 @@ class LocalEngine:
             measured.append(signs(crops[row], landmarks, width_px=width_px, score=float(found.scores[row])))
         return crops, measured
 
+    def _templates(
+        self, image_rgb: NDArray[np.uint8], found: Detections, crops: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
+        """(n, d) of the faces, from their aligned crops where the recogniser wants them at that size."""
+        if self._face_side_px != ALIGNED_PX and len(found):
+            crops = np.stack([align(image_rgb, landmarks, self._face_side_px) for landmarks in found.landmarks_xy])
+        return self._embedder.embed(crops)
+
     def _faces(self, image_rgb: NDArray[np.uint8], found: Detections, *, width_px: int) -> tuple[Face, ...]:
         size = np.array(image_rgb.shape[1::-1], np.float32)
         crops, measured = self._measured(image_rgb, found, full_scale=width_px / image_rgb.shape[1])
-        templates = self._embedder.embed(crops)
+        templates = self._templates(image_rgb, found, crops)
         boxes = (found.boxes_xyxy / np.tile(size, 2)).clip(0, 1)
         return tuple(
             Face(
@@ -156,12 +161,32 @@ def confirmed(coarse: Detections, fine: Detections) -> Detections:
     return without_doubles(faces[scores >= SCORE_LIMIT])
 
 
-def _population_mean(recogniser: model_files.ModelFile) -> NDArray[np.float32] | None:
-    """What all faces' templates have in common (docs/accuracy.md); it belongs to the official weights alone."""
-    if recogniser.sha256.lower() != model_files.SFACE_SHA256:
-        return None
-    with files("trouvaille.vision").joinpath("population_mean.npy").open("rb") as file:
-        return np.asarray(np.load(file), np.float32)
+def _embedder(weights: model_files.Weights, *, precision: Precision, threads: int) -> Embedder:
+    wanted, onnx = weights.face_input, model_files.read(weights.recogniser)
+    side, untouched = wanted.side_px, (wanted.mean, wanted.scale) == ((0.0,), (1.0,))
+    mean, scale = (None if untouched else np.broadcast_to(given, 3).tolist() for given in (wanted.mean, wanted.scale))
+    centre = _population_mean(weights.population_mean)
+    for batch in (-1, 1):  # of any size, or, where the file was made for it alone, of one
+        with suppress(RuntimeError, ValueError):
+            graph = compile_graph(
+                onnx,
+                (batch, 3, side, side),
+                channels=wanted.channels,
+                precision=precision,
+                threads=threads,
+                mean=mean,
+                scale=scale,
+            )
+            embedder = Embedder(graph, dimension=wanted.dimension, population_mean=centre)
+            if embedder.embed(np.zeros((2, side, side, 3), np.uint8)).shape == (2, wanted.dimension):
+                return embedder
+    raise model_files.ModelMisdescribed(
+        f"{weights.recogniser.name} does not turn {side} x {side} pixels into {wanted.dimension} numbers"
+    )
+
+
+def _population_mean(path: Path | None) -> NDArray[np.float32] | None:
+    return None if path is None else np.asarray(np.load(path, allow_pickle=False), np.float32)
 
 
 def _limit_library_threads() -> None:

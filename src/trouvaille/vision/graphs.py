@@ -21,6 +21,8 @@ def compile_graph(
     channels: Literal["rgb", "bgr"],
     precision: Precision,
     threads: int,
+    mean: Sequence[float] | None = None,
+    scale: Sequence[float] | None = None,
 ) -> ov.CompiledModel:
     """Compile one model for the CPU.
 
@@ -30,6 +32,7 @@ def compile_graph(
         channels: the order that the graph was trained on. The compiled model always takes (n, h, w, 3) uint8 RGB.
         precision: of the arithmetic. bf16 is used only where the CPU computes it natively.
         threads: how many calls may run at once; each runs on one core.
+        mean, scale: one number a channel, in the graph's order: it is fed (pixel - mean) / scale.
     """
     core = ov.Core()
     core.add_extension(ConversionExtension("DequantizeLinear", _fold_dequantize))
@@ -44,6 +47,8 @@ def compile_graph(
     pixels.input().model().set_layout(ov.Layout("NCHW"))
     if channels == "bgr":
         pixels.input().preprocess().reverse_channels()
+    if mean is not None and scale is not None:
+        pixels.input().preprocess().convert_element_type(ov.Type.f32).mean(list(mean)).scale(list(scale))
     native_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return core.compile_model(
         pixels.build(),

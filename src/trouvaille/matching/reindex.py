@@ -1,0 +1,101 @@
+"""Another engine, or other weights: all is looked at anew in the background, and nobody loses sight of a photo.
+
+A photo's old faces, and the matches that they gave, stay until the new ones are written in the same transaction. A
+guest has a template of each engine meanwhile, made from the selfie that is kept. Selfies go first; photos give way to
+new ones.
+"""
+
+from typing import Final
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from trouvaille.core.clock import now
+from trouvaille.core.jobs import PHOTOS, SELFIES, defer
+from trouvaille.events.models import Event
+from trouvaille.guests.models import Enrolment, EnrolmentState
+from trouvaille.matching.calibration import Tail
+from trouvaille.matching.models import KnownEngine, Probe, Settlement
+from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.photos.service import INDEX_JOB
+
+_AT_ONCE: Final = 500
+_LAST: Final = -1  # Priority of jobs that give way to new photos and selfies.
+
+
+async def register(session: AsyncSession, identity: str, tail: Tail) -> None:
+    """A worker starts with this engine, which is the instance's from now on."""
+    row = {"tail_offset": tail.offset, "tail_slope": tail.slope, "started_at": now()}
+    new = insert(KnownEngine).values(identity=identity, **row)
+    await session.execute(new.on_conflict_do_update(index_elements=[KnownEngine.identity], set_=row))
+
+
+async def ask(session: AsyncSession, identity: str) -> int:
+    """Ask for some of the photos and selfies that this engine has not seen; returns how many.
+
+    A worker whose engine is not the one that was started last asks for nothing.
+    """
+    newest = await session.scalar(select(KnownEngine.identity).order_by(KnownEngine.started_at.desc()).limit(1))
+    if newest != identity:
+        return 0
+    asked = await _ask_for_selfies(session, identity) + await _ask_for_photos(session, identity)
+    if not asked:
+        await _forget_others(session, identity)
+    return asked
+
+
+async def _ask_for_selfies(session: AsyncSession, identity: str) -> int:
+    seen = exists().where(Probe.enrolment_id == Enrolment.id, Probe.engine == identity)
+    wanted = (
+        select(Enrolment.id)
+        .where(
+            Enrolment.state == EnrolmentState.ACCEPTED,
+            Enrolment.asked_engine.is_distinct_from(identity),
+            ~seen,
+        )
+        .limit(_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(
+        await session.scalars(
+            update(Enrolment).where(Enrolment.id.in_(wanted)).values(asked_engine=identity).returning(Enrolment.id)
+        )
+    )
+    for enrolment_id in ids:
+        await defer(session, "matching.look_again", queue=SELFIES, priority=_LAST, enrolment_id=enrolment_id)
+    return len(ids)
+
+
+async def _ask_for_photos(session: AsyncSession, identity: str) -> int:
+    wanted = (
+        select(Photo.id)
+        .join(Event, Event.id == Photo.event_id)
+        .where(
+            Photo.state == PhotoState.READY,
+            Photo.engine != identity,
+            Photo.asked_engine.is_distinct_from(identity),
+            Event.faces_attested_at.is_not(None),
+        )
+        .limit(_AT_ONCE)
+        .with_for_update(skip_locked=True, of=Photo)
+    )
+    rows = (
+        await session.execute(
+            update(Photo).where(Photo.id.in_(wanted)).values(asked_engine=identity).returning(Photo.id, Photo.event_id)
+        )
+    ).all()
+    for photo_id, event_id in rows:
+        await defer(session, INDEX_JOB, queue=PHOTOS, priority=_LAST, photo_id=photo_id, event_id=event_id)
+    return len(rows)
+
+
+async def _forget_others(session: AsyncSession, identity: str) -> None:
+    """Erase templates of other engines where no photo is left that they could be compared with."""
+    still = exists().where(Photo.event_id == Probe.event_id, Photo.engine == Probe.engine)
+    newer = aliased(Probe)
+    known = exists().where(newer.enrolment_id == Probe.enrolment_id, newer.engine == identity)
+    await session.execute(delete(Probe).where(Probe.engine != identity, known, ~still))
+    settled = exists().where(Photo.event_id == Settlement.event_id, Photo.engine == Settlement.engine)
+    await session.execute(delete(Settlement).where(Settlement.engine != identity, ~settled))
