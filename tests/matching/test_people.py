@@ -40,6 +40,7 @@ def test_refining_in_small_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatc
     probes = random(5, 10) * 0.2 + centres
     whole = people.refined(gallery, LIMITS.link), people.found(probes, faces, gallery.photos, LIMITS)
     monkeypatch.setattr(people, "_CELLS_AT_ONCE", 130)
+    monkeypatch.setattr(people, "_LINKS_AT_ONCE", 3)
     pieces = people.refined(gallery, LIMITS.link), people.found(probes, faces, gallery.photos, LIMITS)
     assert pieces[0] == pytest.approx(whole[0], abs=1e-6)
     assert (pieces[1].guests == whole[1].guests).all()

@@ -27,6 +27,7 @@ TOO_GOOD_TO_DROP: Final = 0.6
 """Nobody this similar to a face is ever dropped for somebody else: a person may be registered twice."""
 
 _CELLS_AT_ONCE: Final = 4_000_000  # of a similarity matrix; 16 MB.
+_LINKS_AT_ONCE: Final = 32_768  # templates of 128 numbers: 16 MB.
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,20 @@ def refined(gallery: Gallery, link: float) -> Floats:
     templates, photos = gallery.templates, gallery.photos
     result = templates.copy()
     rows_at_once = max(1, _CELLS_AT_ONCE // max(1, len(templates)))
+    # Fresh memory for each product would take longer than the product.
+    products = np.empty((rows_at_once, len(templates)), np.float32)
     for start in range(0, len(templates), rows_at_once):
-        rows = slice(start, start + rows_at_once)
-        weights = templates[rows] @ templates.T
-        weights[(weights < link) | (photos[rows, None] == photos[None])] = 0
-        linked = weights.any(axis=1)
-        result[rows][linked] += weights[linked] @ templates
+        some = templates[start : start + rows_at_once]
+        similar = np.matmul(some, templates.T, out=products[: len(some)])
+        row, other = np.divmod(np.flatnonzero(similar >= link), len(templates))
+        apart = photos[start + row] != photos[other]
+        row, other = row[apart], other[apart]
+        # Links are few among many pairs, so they are added up one by one rather than by another product.
+        for part in range(0, len(row), _LINKS_AT_ONCE):
+            here, there = row[part : part + _LINKS_AT_ONCE], other[part : part + _LINKS_AT_ONCE]
+            first = np.flatnonzero(np.diff(here, prepend=-1))
+            weighted = similar[here, there][:, None] * templates[there]
+            result[start + here[first]] += np.add.reduceat(weighted, first, axis=0)
     return _unit(result)
 
 
