@@ -92,7 +92,7 @@ class Bench:
                 await session.flush()
                 await guests.give_consent(session, guest, locale="en")
                 data = await asyncio.to_thread(path.read_bytes)
-                await guests.submit_selfie(session, self.storage, self.event, guest, self.vault.seal(data))
+                await guests.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(data)])
 
     async def wait(self) -> None:
         """Until no photo and no selfie waits and no job is left."""

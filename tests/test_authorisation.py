@@ -47,6 +47,9 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/selfie": THE_GUEST,
     "POST /e/{code}/selfie": THE_GUEST,
     "GET /e/{code}/selfie/status": THE_GUEST,
+    # Only while something is asked; who sees it then is tested in journeys/test_which_one.
+    "GET /e/{code}/selfie/choice": set(),
+    "POST /e/{code}/selfie/choice": THE_GUEST,
     "GET /e/{code}/photos": THE_GUEST,
     "GET /e/{code}/photos/{photo_id}": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/verdict": THE_GUEST,

@@ -3,7 +3,7 @@ import { Problem, post } from "../parts/ask";
 import { find } from "../parts/find";
 import { listen } from "../parts/live";
 
-type State = "none" | "start" | "live" | "review" | "sending" | "waiting" | "refused" | "accepted";
+type State = "none" | "start" | "live" | "review" | "sending" | "waiting" | "refused" | "accepted" | "choosing";
 interface Answer {
   state: State;
   reason?: string | null;
@@ -13,6 +13,8 @@ interface Answer {
 const LONGEST_SIDE_PX = 1600;
 const JPEG_QUALITY = 0.92;
 const ASK_AGAIN_MS = 2000;
+const BURST = 3;
+const BURST_EVERY_MS = 250;
 
 const root = find("#selfie");
 const texts = root.dataset;
@@ -27,7 +29,8 @@ const fileInput = find<HTMLInputElement>("[data-file]", root);
 
 let stream: MediaStream | undefined;
 let facing: "user" | "environment" = "user";
-let picture: Blob | undefined;
+let pictures: Blob[] = [];
+let taking = false;
 let cameraWorks = true;
 let listening = false;
 
@@ -98,11 +101,19 @@ function draw(source: CanvasImageSource, width: number, height: number): void {
   shot.getContext("2d")?.drawImage(source, 0, 0, shot.width, shot.height);
 }
 
+/** A short burst: together the pictures say more of a face than each alone. The last one is shown. */
 async function takePicture(): Promise<void> {
-  if (!video.videoWidth) return;
-  draw(video, video.videoWidth, video.videoHeight);
+  if (!video.videoWidth || taking) return;
+  taking = true;
+  pictures = [];
   shot.classList.toggle("camera__shot--mirrored", facing === "user");
-  picture = (await encode()) ?? undefined;
+  for (let taken = 0; taken < BURST && stream; taken += 1) {
+    if (taken) await new Promise((resolve) => setTimeout(resolve, BURST_EVERY_MS));
+    draw(video, video.videoWidth, video.videoHeight);
+    const picture = await encode();
+    if (picture) pictures.push(picture);
+  }
+  taking = false;
   stopCamera();
   go("review");
   find("[data-send]", root).focus();
@@ -118,22 +129,24 @@ async function chooseFile(): Promise<void> {
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
     draw(bitmap, bitmap.width, bitmap.height);
-    picture = (await encode()) ?? file;
+    pictures = [(await encode()) ?? file];
     go("review");
   } catch {
     // This browser can't show the file (HEIC, say); the server may be able to read it all the same.
-    picture = file;
+    pictures = [file];
     await send();
   }
 }
 
 async function send(): Promise<void> {
-  if (!picture) return;
+  if (!pictures.length) return;
   say("");
   const before = texts["state"] as State;
   go("sending");
   const form = new FormData();
-  form.append("selfie", picture, picture instanceof File ? picture.name : "selfie.jpg");
+  for (const picture of pictures) {
+    form.append("selfie", picture, picture instanceof File ? picture.name : "selfie.jpg");
+  }
   try {
     settle((await (await post(`${base}/selfie`, form)).json()) as Answer);
   } catch (error) {
@@ -146,10 +159,12 @@ async function send(): Promise<void> {
 function settle(answer: Answer): void {
   if (answer.state === "accepted") {
     location.assign(`${base}/photos`);
+  } else if (answer.state === "choosing") {
+    location.assign(`${base}/selfie`);
   } else if (answer.state === "refused") {
     if (answer.reason) find("[data-reason]", root).textContent = answer.reason;
     if (answer.advice) find("[data-advice]", root).textContent = answer.advice;
-    picture = undefined;
+    pictures = [];
     fileForm.reset();
     go("refused");
   } else if (answer.state === "waiting") {

@@ -18,6 +18,7 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
 from trouvaille.faces import tasks as faces_tasks
+from trouvaille.guests import service as guests
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.photos import service as photos
@@ -130,6 +131,7 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
 async def _keep_house(work: Work) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
+        await guests.forget_undecided(session)
         await reindex.ask(session, work.engine.identity)
         await events.erase_expired(session)
         await accounts.forget_expired_sessions(session)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Instance
@@ -177,12 +178,22 @@ def test_in_french_with_a_selfie_from_a_file_that_is_refused_first(
     expect(phone).to_have_url(re.compile("/selfie"))
 
     maya = next(guest for guest in GUESTS if guest.username == "maya")
+    nobody = tmp_path / "nobody.jpg"
+    Image.new("RGB", (800, 600), (120, 140, 90)).save(nobody)
     good = tmp_path / "maya.jpg"
     good.write_bytes(selfie_jpeg(maya, samples))
     phone.locator('input[name="selfie"]').set_input_files(samples["sample5.jpg"])
     phone.locator("[data-send]").click()
-    expect(phone.get_by_role("heading", name="Il y a plusieurs personnes sur l’image.")).to_be_visible(timeout=30_000)
-    shots.take(phone, "21-refused-fr")
+    expect(phone.get_by_role("heading", name="Où êtes-vous ?")).to_be_visible(timeout=30_000)
+    expect(phone.locator(".who__face").first).to_contain_text("Visage 1 en partant de la gauche")
+    assert all(face.bounding_box()["height"] >= 44 for face in phone.locator(".who__face").all())
+    shots.take(phone, "21-choose-fr")
+    phone.get_by_role("link", name="Prendre un autre selfie").click()
+    expect(phone).to_have_url(re.compile("again=true"))
+    phone.locator('input[name="selfie"]').set_input_files(nobody)
+    phone.locator("[data-send]").click()
+    expect(phone.get_by_role("heading", name="Nous n’avons pas vu de visage.")).to_be_visible(timeout=30_000)
+    shots.take(phone, "21b-refused-fr")
     phone.locator('input[name="selfie"]').set_input_files(good)
     phone.locator("[data-send]").click()
     expect(phone).to_have_url(re.compile(f"/e/{code}/photos"), timeout=30_000)

@@ -144,7 +144,7 @@ async def test_withdrawing_while_a_selfie_is_being_sent_leaves_no_selfie(
     async def send() -> None:
         async with transaction(sessions) as session:
             event, who = await subject(session)
-            await guests.submit_selfie(session, storage, event, who, sealed)
+            await guests.submit_selfie(session, storage, event, who, [sealed])
 
     async def withdraw() -> None:
         async with transaction(sessions) as session:
@@ -162,7 +162,7 @@ async def test_withdrawing_while_a_selfie_is_being_sent_leaves_no_selfie(
         _, who = await subject(session)
         assert await guests.latest_enrolment(session, who) is None
         with pytest.raises(guests.ConsentNeeded):
-            await guests.submit_selfie(session, storage, *(await subject(session)), sealed)
+            await guests.submit_selfie(session, storage, *(await subject(session)), [sealed])
 
 
 @pytest.mark.anyio

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from trouvaille.vision.engine import LocalEngine
-from trouvaille.vision.types import SelfieProblem, SelfieRefused, Unreadable
+from trouvaille.vision.selfie import together
+from trouvaille.vision.types import SelfieProblem, SelfieRefused, SeveralFaces, Unreadable
 
 Encode = Callable[..., bytes]
 
@@ -21,19 +22,19 @@ def bystander(samples: dict[str, Path]) -> Image.Image:
 
 def problem(engine: LocalEngine, selfie: bytes) -> SelfieProblem:
     with pytest.raises(SelfieRefused) as refused:
-        engine.analyse_selfie(selfie)
+        engine.analyse_selfie([selfie])
     return refused.value.problem
 
 
 @pytest.mark.parametrize("name", ["obama.jpg", "obama2.jpg", "biden.jpg"])
 def test_a_plain_portrait_is_accepted(name: str, engine: LocalEngine, samples: dict[str, Path]) -> None:
-    selfie = engine.analyse_selfie(samples[name].read_bytes())
+    selfie = engine.analyse_selfie([samples[name].read_bytes()])
     assert selfie.template.shape == (128,) and np.linalg.norm(selfie.template) == pytest.approx(1, abs=1e-5)
     assert selfie.quality > 0.8
 
 
 def test_a_selfie_finds_its_owner_and_not_a_stranger(engine: LocalEngine, samples: dict[str, Path]) -> None:
-    selfie = engine.analyse_selfie(samples["obama.jpg"].read_bytes()).template
+    selfie = engine.analyse_selfie([samples["obama.jpg"].read_bytes()]).template
     own = engine.analyse_photo(samples["obama2.jpg"].read_bytes()).faces[0].template
     stranger = engine.analyse_photo(samples["biden.jpg"].read_bytes()).faces[0].template
     assert selfie @ own > 0.6
@@ -46,11 +47,12 @@ def test_the_kept_jpeg_is_small_bare_and_gives_the_same_template(
     tags = Image.Exif()
     tags.get_ifd(0x8769)[0xA431] = "SERIAL-4711"
     large = portrait.resize((portrait.width * 3, portrait.height * 3), Image.Resampling.LANCZOS)
-    selfie = engine.analyse_selfie(encode(large, quality=95, exif=tags.tobytes()))
-    assert len(selfie.jpeg) <= 200_000 and b"SERIAL" not in selfie.jpeg
-    with Image.open(io.BytesIO(selfie.jpeg)) as kept:
-        assert kept.size == (selfie.width_px, selfie.height_px) and not kept.getexif()
-    assert engine.analyse_selfie(selfie.jpeg).template @ selfie.template > 0.95
+    selfie = engine.analyse_selfie([encode(large, quality=95, exif=tags.tobytes())])
+    (jpeg,) = selfie.jpegs
+    assert len(jpeg) <= 200_000 and b"SERIAL" not in jpeg
+    with Image.open(io.BytesIO(jpeg)) as kept:
+        assert not kept.getexif()
+    assert engine.analyse_selfie([jpeg]).template @ selfie.template > 0.95
 
 
 def test_the_kept_jpeg_stays_within_its_budget_for_the_busiest_picture(
@@ -59,14 +61,14 @@ def test_the_kept_jpeg_stays_within_its_budget_for_the_busiest_picture(
     noise = np.random.default_rng(3).normal(0, 40, (portrait.height, portrait.width, 3))
     busy = (np.asarray(portrait) + noise).clip(0, 255).astype(np.uint8)
     busy[80:430, 340:640] = np.asarray(portrait)[80:430, 340:640]
-    assert len(engine.analyse_selfie(encode(busy, quality=98)).jpeg) <= 200_000
+    assert len(engine.analyse_selfie([encode(busy, quality=98)]).jpegs[0]) <= 200_000
 
 
 def test_a_sideways_phone_is_turned_upright(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
     tags = Image.Exif()
     tags[0x0112] = 6
-    selfie = engine.analyse_selfie(encode(portrait.transpose(Image.Transpose.ROTATE_90), exif=tags.tobytes()))
-    assert selfie.template @ engine.analyse_selfie(encode(portrait)).template > 0.95
+    selfie = engine.analyse_selfie([encode(portrait.transpose(Image.Transpose.ROTATE_90), exif=tags.tobytes())])
+    assert selfie.template @ engine.analyse_selfie([encode(portrait)]).template > 0.95
 
 
 def test_no_face(engine: LocalEngine, encode: Encode) -> None:
@@ -84,8 +86,8 @@ def test_people_far_behind_the_guest_do_not_matter(
     busy = portrait.copy()
     busy.paste(bystander.resize((140, 200), Image.Resampling.LANCZOS), (0, 0))
     assert len(engine.analyse_photo(encode(busy)).faces) == 2
-    selfie = engine.analyse_selfie(encode(busy))
-    assert selfie.template @ engine.analyse_selfie(encode(portrait)).template > 0.95
+    selfie = engine.analyse_selfie([encode(busy)])
+    assert selfie.template @ engine.analyse_selfie([encode(portrait)]).template > 0.95
 
 
 def test_a_face_as_large_as_the_guests_makes_it_unclear_who_asks(
@@ -119,9 +121,66 @@ def test_too_dark(light: float, engine: LocalEngine, portrait: Image.Image, enco
 
 
 def test_dim_light_is_still_accepted(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
-    assert engine.analyse_selfie(encode(portrait.point(lambda level: level * 0.35))).quality > 0.2
+    assert engine.analyse_selfie([encode(portrait.point(lambda level: level * 0.35))]).quality > 0.2
 
 
 def test_what_is_no_picture_is_unreadable_rather_than_refused(engine: LocalEngine) -> None:
     with pytest.raises(Unreadable):
-        engine.analyse_selfie(b"GIF89a but not really")
+        engine.analyse_selfie([b"GIF89a but not really"])
+
+
+def _beside(one: Image.Image, other: Image.Image) -> Image.Image:
+    """Two people cheek to cheek."""
+    pair = Image.new("RGB", (1600, 1000), (90, 90, 90))
+    pair.paste(one.resize((700, 1000)), (60, 0))
+    pair.paste(other.resize((700, 1000)), (840, 0))
+    return pair
+
+
+def test_several_frames_make_one_template_and_a_stranger_is_left_out(
+    engine: LocalEngine, portrait: Image.Image, bystander: Image.Image, encode: Encode
+) -> None:
+    alone = engine.analyse_selfie([encode(portrait)]).template
+    frames = [encode(portrait), encode(portrait.rotate(6)), encode(portrait.point(lambda level: level * 0.7))]
+    burst = engine.analyse_selfie([*frames, encode(bystander)])
+    assert np.linalg.norm(burst.template) == pytest.approx(1, abs=1e-5)
+    assert burst.template @ alone > 0.9
+    assert burst.template @ engine.analyse_selfie([encode(bystander)]).template < 0.3
+    assert len(burst.jpegs) == 3 and sum(map(len, burst.jpegs)) <= 200_000
+    again = engine.analyse_selfie(burst.jpegs)
+    assert again.template @ burst.template > 0.95
+
+
+def test_one_good_frame_is_enough(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
+    nobody = encode(Image.new("RGB", (800, 600), (120, 140, 90)))
+    selfie = engine.analyse_selfie([nobody, b"GIF89a but not really", encode(portrait)])
+    assert len(selfie.jpegs) == 1
+    assert selfie.template @ engine.analyse_selfie([encode(portrait)]).template > 0.99
+    with pytest.raises(SelfieRefused) as refusal:
+        engine.analyse_selfie([nobody, b"GIF89a but not really"])
+    assert refusal.value.problem is SelfieProblem.no_face
+
+
+def test_of_two_people_the_one_who_was_chosen_counts(
+    engine: LocalEngine, portrait: Image.Image, bystander: Image.Image, encode: Encode
+) -> None:
+    pair = encode(_beside(portrait, bystander))
+    with pytest.raises(SeveralFaces) as question:
+        engine.analyse_selfie([pair])
+    asked = question.value
+    assert len(asked.boxes_xyxy) == 2 and asked.boxes_xyxy[0][2] < 0.5 < asked.boxes_xyxy[1][0]
+    with Image.open(io.BytesIO(asked.jpeg)) as shown:
+        assert shown.size == asked.size_wh
+    for box, person in zip(asked.boxes_xyxy, (portrait, bystander), strict=True):
+        chosen = engine.analyse_selfie([pair], chosen=box)
+        assert chosen.template @ engine.analyse_selfie([encode(person)]).template > 0.7
+
+
+def test_frames_that_agree_are_weighted_by_their_quality() -> None:
+    one, two, other = np.eye(3, dtype=np.float32)
+    near = (one + 0.2 * two) / np.linalg.norm(one + 0.2 * two)
+    template, kept = together(np.stack([near, other, one]), [0.2, 0.9, 0.8])
+    assert kept == [1] and template == pytest.approx(other)
+    template, kept = together(np.stack([near, one]), [0.2, 0.8])
+    assert kept == [1, 0]
+    assert template @ one > template @ near

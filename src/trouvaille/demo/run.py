@@ -116,7 +116,7 @@ class Party:
             guest = await guests.register(session, self.passwords, self.event, form)
             await guests.give_consent(session, guest, locale="fr")
             selfie = selfie_jpeg(sample, self.samples)
-            await guests.submit_selfie(session, self.storage, self.event, guest, self.vault.seal(selfie))
+            await guests.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(selfie)])
 
     async def wait(self) -> None:
         """Until every photo and every selfie is decided.

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -50,6 +52,7 @@ class EnrolmentState(StrEnum):
     """How far a selfie has come."""
 
     WAITING = "waiting"
+    CHOOSING = "choosing"
     ACCEPTED = "accepted"
     REFUSED = "refused"
 
@@ -66,6 +69,9 @@ class Enrolment(Identified, Base):
         default=EnrolmentState.WAITING,
     )
     reason: Mapped[str | None] = mapped_column(String(40))
+    # While the guest has to say which face is theirs: the picture's size and the faces' boxes, all in its pixels.
+    candidates: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    chosen: Mapped[int | None]
     # The engine that was last asked to look at it anew, whatever came of it.
     asked_engine: Mapped[str | None] = mapped_column(String(120))
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -77,6 +83,15 @@ class Enrolment(Identified, Base):
     )
 
     @property
-    def selfie_key(self) -> str:
-        """Where the sealed selfie lies in the store."""
+    def folder(self) -> str:
+        """Where the sealed pictures of the selfie lie in the store."""
         return f"events/{self.event_id}/selfies/{self.id}"
+
+    def frame_key(self, number: int) -> str:
+        """One of its pictures; the first, 0, is the best."""
+        return f"{self.folder}/{number}"
+
+    @property
+    def choice_key(self) -> str:
+        """The picture in which the guest has to say which face is theirs."""
+        return f"{self.folder}/choice"

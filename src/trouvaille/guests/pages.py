@@ -1,7 +1,7 @@
 """A guest's way in: register, agree, take a selfie."""
 
 import asyncio
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
@@ -35,6 +35,7 @@ class Words(TypedDict):
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
 # Phones take 12 to 50 megapixels; more costs a worker memory and brings no better template.
 SELFIE_PIXELS = 64_000_000
+SELFIE_FRAMES = 4
 FIELDS = ("display_name", "username", "email", "password")
 
 
@@ -106,8 +107,25 @@ async def selfie_form(
     state = await service.face_state(session, guest)
     if state.consent_given_at is None:
         return go(f"/e/{event.code}/consent")
-    shown = "none" if again and state.state in ("accepted", "refused") else state.state
+    if state.state == "choosing" and state.candidates is not None and not again:
+        return page(request, "guests/choose.html", event=event, picture=_candidates(state.candidates))
+    shown = "none" if again and state.state in ("accepted", "refused", "choosing") else state.state
     return _selfie_page(request, event, shown, **_words(state.reason))
+
+
+def _candidates(found: dict[str, Any]) -> dict[str, Any]:
+    """The picture's size and, for each face, the square around it, in pixels."""
+    width, height = found["size_wh"]
+    squares = []
+    for left, top, right, bottom in found["boxes_xyxy"]:
+        side = 1.6 * max((right - left) * width, (bottom - top) * height)
+        squares.append(
+            [
+                round(value, 1)
+                for value in ((left + right) * width / 2 - side / 2, (top + bottom) * height / 2 - side / 2, side)
+            ]
+        )
+    return {"width_px": width, "height_px": height, "squares": squares}
 
 
 def _selfie_page(
@@ -136,14 +154,18 @@ async def send_selfie(
     request: Request, site: ThisSite, viewer: MaybeViewer, event: Annotated[Event, Depends(_sender)]
 ) -> Response:
     try:
-        async with request.form(max_files=1) as form:
-            upload = form.get("selfie")
-            if not isinstance(upload, UploadFile) or not upload.size:
+        async with request.form(max_files=SELFIE_FRAMES) as form:
+            uploads = [each for each in form.getlist("selfie") if isinstance(each, UploadFile) and each.size]
+            if not uploads:
                 raise Invalid(N_("Please take a picture or choose one."), field="selfie")
-            data = await upload.read()
-        limit_pixels = min(site.limits.photo_pixels, SELFIE_PIXELS)
-        await asyncio.to_thread(check_image, data, limit_bytes=site.limits.selfie_bytes, limit_pixels=limit_pixels)
-        sealed = await asyncio.to_thread(site.vault.seal, data)
+            frames = [await upload.read() for upload in uploads]
+        limits = {
+            "limit_bytes": site.limits.selfie_bytes,
+            "limit_pixels": min(site.limits.photo_pixels, SELFIE_PIXELS),
+        }
+        for frame in frames:
+            await asyncio.to_thread(check_image, frame, **limits)
+        sealed = [await asyncio.to_thread(site.vault.seal, frame) for frame in frames]
         async with transaction(site.sessions) as session:
             guest = await service.of_viewer(session, viewer, event)
             await service.submit_selfie(session, site.storage, event, guest, sealed)
@@ -154,6 +176,20 @@ async def send_selfie(
     if wants_json(request):
         return JSONResponse({"state": "waiting"}, status_code=202)
     return go(f"/e/{event.code}/selfie")
+
+
+@router.post("/selfie/choice")
+async def choose_face(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+    form = typed(await request.form(), "face")
+    face = form.value("face")
+    await service.choose(session, guest, int(face) if face.isdecimal() else -1)
+    return go(f"/e/{event.code}/selfie")
+
+
+@router.get("/selfie/choice")
+async def choice_picture(session: Session, site: ThisSite, event: OpenEvent, guest: ThisGuest) -> Response:
+    jpeg = await service.choice_picture(session, site.storage, site.vault, guest)
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 
 @router.get("/selfie/status")

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -188,12 +189,12 @@ async def _hold(session: AsyncSession, guest: Guest) -> None:
 
 
 async def submit_selfie(
-    session: AsyncSession, storage: Storage, event: Event, guest: Guest, sealed: bytes
+    session: AsyncSession, storage: Storage, event: Event, guest: Guest, sealed: Sequence[bytes]
 ) -> Enrolment:
     """Keep a selfie and ask a worker to look at it. An older accepted one stays until this one is accepted.
 
     Args:
-        sealed: the picture as the vault sealed it.
+        sealed: one to four pictures of one moment, as the vault sealed them.
 
     Raises:
         FacesOff, ConsentNeeded
@@ -204,17 +205,115 @@ async def submit_selfie(
     enrolment = Enrolment(event_id=event.id, guest_id=guest.id)
     session.add(enrolment)
     await session.flush()
-    await storage.put(enrolment.selfie_key, sealed)
+    for number, picture in enumerate(sealed):
+        await storage.put(enrolment.frame_key(number), picture)
+    await _ask_to_look(session, enrolment)
+    return enrolment
+
+
+async def _ask_to_look(session: AsyncSession, enrolment: Enrolment) -> None:
     await defer(
         session,
         "matching.enrol",
         queue=SELFIES,
-        lock=f"guest:{guest.id}",
+        lock=f"guest:{enrolment.guest_id}",
         enrolment_id=enrolment.id,
-        guest_id=guest.id,
-        event_id=event.id,
+        guest_id=enrolment.guest_id,
+        event_id=enrolment.event_id,
     )
-    return enrolment
+
+
+async def frames_of(storage: Storage, enrolment: Enrolment) -> list[bytes]:
+    """The sealed pictures of a selfie, the best first.
+
+    Raises:
+        NotFound: there are none any more.
+    """
+    numbers = sorted(
+        int(name) for key in await storage.keys_under(enrolment.folder) if (name := key.rsplit("/", 1)[1]).isdigit()
+    )
+    if not numbers:
+        raise NotFound
+    return [await storage.get(enrolment.frame_key(number)) for number in numbers]
+
+
+async def keep_frames(storage: Storage, enrolment: Enrolment, sealed: Sequence[bytes]) -> None:
+    """Keep these pictures of a selfie, the best first, and no others."""
+    for number, picture in enumerate(sealed):
+        await storage.put(enrolment.frame_key(number), picture)
+    kept = {enrolment.frame_key(number) for number in range(len(sealed))} | {enrolment.choice_key}
+    await storage.delete([key for key in await storage.keys_under(enrolment.folder) if key not in kept])
+
+
+async def ask_who(
+    session: AsyncSession,
+    enrolment: Enrolment,
+    *,
+    size_wh: tuple[int, int],
+    boxes_xyxy: Sequence[tuple[float, float, float, float]],
+) -> None:
+    """Have the guest say which face is theirs. The picture lies in the store already.
+
+    Args:
+        size_wh: of the picture, pixels.
+        boxes_xyxy: the faces in question, from left to right, as fractions of the picture.
+    """
+    enrolment.state = EnrolmentState.CHOOSING
+    enrolment.candidates = {"size_wh": list(size_wh), "boxes_xyxy": [list(box) for box in boxes_xyxy]}
+    await session.flush()
+    await tell(session, enrolment)
+
+
+async def choose(session: AsyncSession, guest: Guest, face: int) -> None:
+    """The guest says which face is theirs; a worker looks at the selfie again. Saying it twice changes nothing.
+
+    Args:
+        face: its place among the candidates.
+
+    Raises:
+        ConsentNeeded: withdrawn meanwhile.
+        Invalid: there is no such face.
+    """
+    await _hold(session, guest)
+    if await consent_of(session, guest) is None:
+        raise ConsentNeeded
+    enrolment = await latest_enrolment(session, guest)
+    if enrolment is None or enrolment.state is not EnrolmentState.CHOOSING or enrolment.candidates is None:
+        return
+    if not 0 <= face < len(enrolment.candidates["boxes_xyxy"]):
+        raise Invalid(N_("Choose one of the faces."), field="face")
+    enrolment.state, enrolment.chosen = EnrolmentState.WAITING, face
+    await session.flush()
+    await _ask_to_look(session, enrolment)
+
+
+async def choice_picture(session: AsyncSession, storage: Storage, vault: Vault, guest: Guest) -> bytes:
+    """The picture in which the guest has to say which face is theirs, JPEG.
+
+    Raises:
+        NotFound: nothing is asked.
+    """
+    enrolment = await latest_enrolment(session, guest)
+    if enrolment is None or enrolment.state is not EnrolmentState.CHOOSING:
+        raise NotFound
+    return vault.unseal(await storage.get(enrolment.choice_key))
+
+
+async def forget_undecided(session: AsyncSession, *, older_than_s: float = 24 * 3600) -> int:
+    """Erase selfies whose guest did not say which face is theirs; returns how many."""
+    undecided = await session.scalars(
+        select(Enrolment)
+        .where(
+            Enrolment.state == EnrolmentState.CHOOSING,
+            Enrolment.created_at < now() - timedelta(seconds=older_than_s),
+        )
+        .limit(500)
+        .with_for_update(skip_locked=True)
+    )
+    rows = list(undecided)
+    for enrolment in rows:
+        await refuse(session, enrolment, "several_faces")
+    return len(rows)
 
 
 async def refuse(session: AsyncSession, enrolment: Enrolment, reason: str) -> None:
@@ -223,7 +322,7 @@ async def refuse(session: AsyncSession, enrolment: Enrolment, reason: str) -> No
     enrolment.reason = reason
     enrolment.decided_at = now()
     await session.flush()
-    await erase(session, keys=[enrolment.selfie_key])
+    await erase(session, prefix=enrolment.folder)
     await tell(session, enrolment)
 
 
@@ -238,7 +337,10 @@ async def forget_other_enrolments(session: AsyncSession, keep: Enrolment) -> Non
         select(Enrolment).where(
             Enrolment.guest_id == keep.guest_id,
             Enrolment.id != keep.id,
-            or_(Enrolment.state != EnrolmentState.WAITING, Enrolment.created_at < keep.created_at),
+            or_(
+                Enrolment.state.in_((EnrolmentState.ACCEPTED, EnrolmentState.REFUSED)),
+                Enrolment.created_at < keep.created_at,
+            ),
         )
     )
     await _remove(session, list(rows))
@@ -255,9 +357,9 @@ async def withdraw_consent(session: AsyncSession, guest: Guest) -> None:
 
 async def _remove(session: AsyncSession, enrolments: list[Enrolment]) -> None:
     if enrolments:
-        keys = [enrolment.selfie_key for enrolment in enrolments]
         await session.execute(delete(Enrolment).where(Enrolment.id.in_([enrolment.id for enrolment in enrolments])))
-        await erase(session, keys=keys)
+        for enrolment in enrolments:
+            await erase(session, prefix=enrolment.folder)
 
 
 async def delete_account(session: AsyncSession, guest: Guest, *, username: str) -> None:
@@ -312,7 +414,7 @@ async def selfie_of(session: AsyncSession, storage: Storage, vault: Vault, guest
     enrolment = await accepted_enrolment(session, guest.id)
     if enrolment is None:
         raise NotFound
-    return vault.unseal(await storage.get(enrolment.selfie_key))
+    return vault.unseal((await frames_of(storage, enrolment))[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,16 +424,18 @@ class FaceState:
     state: str
     reason: str | None
     consent_given_at: datetime | None
+    candidates: dict[str, Any] | None
 
 
 async def face_state(session: AsyncSession, guest: Guest) -> FaceState:
-    """Where the guest stands: ``none``, ``waiting``, ``refused`` or ``accepted``."""
+    """Where the guest stands: ``none``, ``waiting``, ``choosing``, ``refused`` or ``accepted``."""
     enrolment = await latest_enrolment(session, guest)
     standing = await consent_of(session, guest)
     return FaceState(
         state=enrolment.state.value if enrolment else "none",
         reason=enrolment.reason if enrolment else None,
         consent_given_at=standing.given_at if standing else None,
+        candidates=enrolment.candidates if enrolment else None,
     )
 
 

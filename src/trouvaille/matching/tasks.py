@@ -25,7 +25,7 @@ from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import service, settling
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import Photo, PhotoState
-from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieRefused, Unreadable
+from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieRefused, SeveralFaces, Unreadable
 
 log = structlog.get_logger()
 
@@ -123,21 +123,47 @@ async def enrol(work: Work, *, enrolment_id: str, guest_id: str, event_id: str) 
     async with transaction(work.sessions) as session:
         enrolment = await session.get(Enrolment, UUID(enrolment_id))
     if enrolment is None:
-        # Withdrawn, perhaps after a worker that died here had kept the picture.
+        # Withdrawn, perhaps after a worker that died here had kept the pictures.
         gone = Enrolment(id=UUID(enrolment_id), guest_id=UUID(guest_id), event_id=UUID(event_id))
-        await work.storage.delete([gone.selfie_key])
+        await work.storage.delete_under(gone.folder)
         return
     if enrolment.state is not EnrolmentState.WAITING:
         return
     try:
-        sealed = await work.storage.get(enrolment.selfie_key)
-        analysis = await work.compute(work.engine.analyse_selfie, work.vault.unseal(sealed))
+        frames = await _frames(work, enrolment)
+        analysis = await work.compute(work.engine.analyse_selfie, frames, chosen=_chosen(enrolment))
+    except SeveralFaces as error:
+        await _ask_who(work, enrolment, frames[error.frame], error)
+        return
     except (SelfieRefused, Unreadable, NotFound) as error:
         await _refuse(work, enrolment.id, _reason_of(error))
         return
-    await work.storage.put(enrolment.selfie_key, work.vault.seal(analysis.jpeg))
+    await guests.keep_frames(work.storage, enrolment, [work.vault.seal(jpeg) for jpeg in analysis.jpegs])
+    await work.storage.delete([enrolment.choice_key])
     async with transaction(work.sessions) as session:
         await _keep_selfie(session, work, enrolment, analysis)
+
+
+async def _frames(work: Work, enrolment: Enrolment) -> list[bytes]:
+    return [work.vault.unseal(sealed) for sealed in await guests.frames_of(work.storage, enrolment)]
+
+
+def _chosen(enrolment: Enrolment) -> tuple[float, ...] | None:
+    if enrolment.chosen is None or enrolment.candidates is None:
+        return None
+    return tuple(enrolment.candidates["boxes_xyxy"][enrolment.chosen])
+
+
+async def _ask_who(work: Work, seen: Enrolment, frame: bytes, error: SeveralFaces) -> None:
+    """Keep the one picture that the question is about, and put the question."""
+    await work.storage.put(seen.choice_key, work.vault.seal(error.jpeg))
+    await guests.keep_frames(work.storage, seen, [work.vault.seal(frame)])
+    async with transaction(work.sessions) as session:
+        enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
+        if enrolment is None:  # consent was withdrawn while we looked
+            await erase(session, prefix=seen.folder)
+            return
+        await guests.ask_who(session, enrolment, size_wh=error.size_wh, boxes_xyxy=error.boxes_xyxy)
 
 
 def _reason_of(error: SelfieRefused | Unreadable | NotFound) -> str:
@@ -157,7 +183,7 @@ async def _keep_selfie(session: AsyncSession, work: Work, seen: Enrolment, analy
     await service.join_as_selfie(session, seen.event_id)
     enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
     if enrolment is None:  # consent was withdrawn while we looked
-        await erase(session, keys=[seen.selfie_key])
+        await erase(session, prefix=seen.folder)
         return
     guest = await session.get(Guest, enrolment.guest_id)
     if guest is None or await guests.consent_of(session, guest) is None:
@@ -188,8 +214,7 @@ async def look_again(work: Work, *, enrolment_id: str) -> None:
     if seen is None or seen.state is not EnrolmentState.ACCEPTED:
         return
     try:
-        sealed = await work.storage.get(seen.selfie_key)
-        analysis = await work.compute(work.engine.analyse_selfie, work.vault.unseal(sealed))
+        analysis = await work.compute(work.engine.analyse_selfie, await _frames(work, seen))
     except (SelfieRefused, Unreadable, NotFound) as error:
         log.warning("selfie can't be read anew", enrolment=enrolment_id, reason=_reason_of(error))
         return

@@ -1,6 +1,8 @@
 """The local engine: photos and selfies in, faces with templates out, on this machine's CPU alone."""
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,17 +18,28 @@ from trouvaille.vision.detect import Detections, Detector, without_doubles
 from trouvaille.vision.embed import Embedder
 from trouvaille.vision.graphs import Precision, compile_graph
 from trouvaille.vision.quality import Signs, quality, signs
-from trouvaille.vision.renditions import VIEW_SIDE_PX, rendition
-from trouvaille.vision.selfie import accepted_face, portrait_jpeg
+from trouvaille.vision.renditions import VIEW_SIDE_PX, jpeg_within, rendition
+from trouvaille.vision.selfie import JPEG_LIMIT_BYTES, KEPT_PICTURES, Box, accepted_face, portrait_jpeg, together
 from trouvaille.vision.shrink import shrunk
-from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis
+from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieRefused, SeveralFaces, Unreadable
 
 SCORE_LIMIT: Final = 0.6
 """A face counts when the mean of its scores, in the whole picture and up close, reaches this."""
 
 _COARSE_SCORE_LIMIT: Final = 0.5
 _SELFIE_SIDE_PX: Final = 1024
+_KEPT_SIDE_PX: Final = 3072
 _PIPELINE_VERSION: Final = 1  # Raise it whenever the steps change so that templates are no longer comparable.
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One usable picture of a selfie. ``box_xyxy``: (4,), pixels of ``image_rgb``."""
+
+    template: NDArray[np.float32]
+    quality: float
+    image_rgb: NDArray[np.uint8]
+    box_xyxy: NDArray[np.float32]
 
 
 class LocalEngine:
@@ -91,23 +104,53 @@ class LocalEngine:
             found = self._faces(decoded.image_rgb, detections, width_px=decoded.width_px)
         return PhotoAnalysis(decoded.width_px, decoded.height_px, decoded.taken_at, found, (thumb, view))
 
-    def analyse_selfie(self, data: bytes) -> SelfieAnalysis:
-        """Check a selfie and turn it into a template.
+    def analyse_selfie(self, frames: Sequence[bytes], *, chosen: Box | None = None) -> SelfieAnalysis:
+        """Check the pictures of one selfie and turn them into one template.
+
+        A picture that can't be used is left out as long as another can, and so is one that shows somebody else.
 
         Args:
-            data: the whole file.
+            frames: one to four whole files, of one moment.
+            chosen: where the guest said that their face is in all of them, as fractions.
 
         Raises:
             Unreadable: with the reason.
+            SeveralFaces: only the guest knows which.
             SelfieRefused: with what the guest should change.
         """
+        looked: list[_Frame] = []
+        wrong: list[SelfieRefused | Unreadable] = []
+        for number, data in enumerate(frames):
+            try:
+                looked.append(self._look(data, chosen))
+            except SeveralFaces as error:
+                error.frame = number
+                wrong.append(error)
+            except (SelfieRefused, Unreadable) as error:
+                wrong.append(error)
+        if not looked:
+            raise next((error for error in wrong if isinstance(error, SeveralFaces)), wrong[0])
+        template, kept = together(np.stack([frame.template for frame in looked]), [frame.quality for frame in looked])
+        kept = kept[:KEPT_PICTURES]
+        limit = JPEG_LIMIT_BYTES // len(kept)
+        jpegs = tuple(portrait_jpeg(looked[row].image_rgb, looked[row].box_xyxy, limit_bytes=limit) for row in kept)
+        return SelfieAnalysis(template, looked[kept[0]].quality, jpegs)
+
+    def _look(self, data: bytes, chosen: Box | None) -> "_Frame":
         image_rgb = decode(data, pixels_limit=self._pixels_limit).image_rgb
         detections = self._find(image_rgb, image_rgb, _SELFIE_SIDE_PX)
         crops, measured = self._measured(image_rgb, detections, full_scale=1.0)
-        best = accepted_face(image_rgb, measured, detections.boxes_xyxy)
+        try:
+            best = accepted_face(image_rgb, measured, detections.boxes_xyxy, chosen=chosen)
+        except SeveralFaces as error:
+            error.jpeg, width_px, height_px = jpeg_within(shrunk(image_rgb, _SELFIE_SIDE_PX), JPEG_LIMIT_BYTES)
+            error.size_wh = width_px, height_px
+            raise
         template = self._templates(image_rgb, detections[best : best + 1], crops[best : best + 1])[0]
-        jpeg, width_px, height_px = portrait_jpeg(image_rgb, detections.boxes_xyxy[best])
-        return SelfieAnalysis(template, quality(measured[best]), jpeg, width_px, height_px)
+        # Room for what is kept, and no more: a burst of large pictures would fill the memory.
+        small_rgb = shrunk(image_rgb, _KEPT_SIDE_PX)
+        box = detections.boxes_xyxy[best] * (small_rgb.shape[1] / image_rgb.shape[1])
+        return _Frame(template, quality(measured[best]), small_rgb, box)
 
     def _find(self, image_rgb: NDArray[np.uint8], searched_rgb: NDArray[np.uint8], side_px: int) -> Detections:
         """Faces in pixels of ``image_rgb``, found in ``searched_rgb`` (the same picture, perhaps smaller)."""

@@ -1,5 +1,6 @@
 """What the vision package answers with, and how it refuses. Light enough for anybody to import."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,6 +46,24 @@ class SelfieRefused(Exception):
     def __init__(self, problem: SelfieProblem) -> None:
         self.problem = problem
         super().__init__(problem.value)
+
+
+class SeveralFaces(SelfieRefused):
+    """Several people are equally much in the picture, and only one of them can say whose selfie it is.
+
+    Attributes:
+        frame: which of the pictures it was.
+        jpeg: the whole picture, small and without metadata.
+        size_wh: of ``jpeg``, pixels.
+        boxes_xyxy: the faces in question from left to right, as fractions of the picture.
+    """
+
+    def __init__(self, boxes_xyxy: Sequence[tuple[float, float, float, float]]) -> None:
+        super().__init__(SelfieProblem.several_faces)
+        self.boxes_xyxy = sorted(boxes_xyxy)
+        self.frame = 0
+        self.jpeg = b""
+        self.size_wh = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +122,12 @@ class SelfieAnalysis:
     """An accepted selfie.
 
     Attributes:
-        template: (128,) float32, unit length.
-        quality: 0-1.
-        jpeg: upright sRGB JPEG of at most 200 KB without metadata, good enough to compute the template anew.
-        width_px: of ``jpeg``.
-        height_px: of ``jpeg``.
+        template: (d,) float32, unit length.
+        quality: 0-1, of the best picture.
+        jpegs: one to three upright sRGB JPEGs without metadata, the best first, of at most 200 KB together: good enough
+            to compute the template anew.
     """
 
     template: NDArray[np.float32]
     quality: float
-    jpeg: bytes
-    width_px: int
-    height_px: int
+    jpegs: tuple[bytes, ...]
