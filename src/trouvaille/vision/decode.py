@@ -19,6 +19,10 @@ PIXELS_LIMIT: Final = 200_000_000
 WORKING_PIXELS: Final = 40_000_000
 """Larger pictures are shrunk while they are read, so that one decode never holds more than 120 MB of pixels."""
 
+HELD_LIMIT_BYTES: Final = 400 * 1024**2
+"""Pictures that can't be read in strips are refused when their decoder would hold more than about this."""
+
+_WHOLE_BYTES_A_PIXEL: Final = {"webp": 8.0, "avif": 17.0, "heic": 8.0}  # measured, with the finished pixels
 _TRANSPOSED: Final = (5, 6, 7, 8)
 _LOADERS: Final = frozenset({"jpegload", "pngload", "webpload", "tiffload", "heifload"})
 
@@ -58,7 +62,8 @@ def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT) -> Decoded:
     if heic.is_heic(data):
         return _decode_heic(data, pixels_limit)
     header = _open(data)
-    width_px, height_px = _checked_size(header.width, header.height, pixels_limit)
+    limit = min(pixels_limit, _strips_limit(data, header))
+    width_px, height_px = _checked_size(header.width, header.height, limit)
     metadata = _exif_blob(header)
     orientation = header.get("orientation") if header.get_typeof("orientation") else 1
     try:
@@ -108,6 +113,36 @@ def _checked_size(width_px: int, height_px: int, pixels_limit: int) -> tuple[int
     if width_px * height_px > pixels_limit:
         raise Unreadable(UnreadableReason.too_many_pixels)
     return width_px, height_px
+
+
+def _strips_limit(data: bytes, header: pyvips.Image) -> int:
+    """How many pixels a file of this kind may have so that its decoder holds no more than ``HELD_LIMIT_BYTES``."""
+    loader = header.get("vips-loader").removesuffix("_buffer").removesuffix("load")
+    if loader in {"webp", "heif"}:
+        return _whole_limit(_WHOLE_BYTES_A_PIXEL["avif" if loader == "heif" else loader])
+    if not header.get_typeof("interlaced"):
+        return PIXELS_LIMIT
+    if loader == "jpeg":
+        # Two bytes for every coefficient, because each scan only refines them; and the shrunk picture.
+        return _whole_limit(2 * _samples_a_pixel(data, header.bands) + 0.7)
+    return _whole_limit(1.2 * header.bands * (2 if header.format == "ushort" else 1) + 2)
+
+
+def _whole_limit(bytes_a_pixel: float) -> int:
+    return int(HELD_LIMIT_BYTES / bytes_a_pixel)
+
+
+def _samples_a_pixel(data: bytes, bands: int) -> float:
+    """Stored samples for each pixel of a JPEG, from its frame header: 3 without and 1.5 with halved colours."""
+    at = 2
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
+            factors = [divmod(factor, 16) for factor in data[at + 11 : at + 10 + 3 * data[at + 9] : 3]]
+            largest = max((h for h, _ in factors), default=1) * max((v for _, v in factors), default=1)
+            return sum(h * v for h, v in factors) / max(largest, 1)
+        at += 1 if marker == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return bands  # an unusual header: what it could be at most
 
 
 def _exif_blob(image: pyvips.Image) -> bytes:
@@ -164,7 +199,8 @@ def _is_srgb(profile: bytes) -> bool:
 
 def _decode_heic(data: bytes, pixels_limit: int) -> Decoded:
     picture = heic.open_heic(data)
-    width_px, height_px = _checked_size(picture.width_px, picture.height_px, pixels_limit)
+    limit = min(pixels_limit, _whole_limit(_WHOLE_BYTES_A_PIXEL["heic"]))
+    width_px, height_px = _checked_size(picture.width_px, picture.height_px, limit)
     pixels = picture.pixels()
     image = _with_profile(pixels, picture.icc_profile)
     excess = width_px * height_px / WORKING_PIXELS
