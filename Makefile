@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-event bench-gallery bench-index help setup demo run test check format samples browser lock messages clean
+.PHONY: bench-event bench-gallery bench-guests bench-index bench-selfie help setup demo run test check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,8 +51,14 @@ bench-event: setup ## Accuracy on an event with known truth: EVENT=folder
 bench-gallery: setup ## Accuracy on labelled portraits, against plain SFace: FACES=folder [GROUPS=csv]
 	@$(BIN)/python -m bench.gallery "$(FACES)" $(if $(GROUPS),--groups "$(GROUPS)")
 
+bench-guests: setup ## Cost of matching one new photo, by number of guests and of events
+	@$(BIN)/python -m bench.guests
+
 bench-index: setup ## Photos a second on this machine, and where the time goes: PHOTOS=folder
 	@$(BIN)/python -m bench.index "$(PHOTOS)"
+
+bench-selfie: setup ## Time from sending a selfie to its matches in a large event: [FACES=50000]
+	@$(BIN)/python -m bench.selfie --faces $(or $(FACES),50000)
 
 messages: .make/python ## Bring the translation catalogues in step with the texts
 	@sh tools/messages

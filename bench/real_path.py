@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from trouvaille import instance
 from trouvaille.accounts import service as accounts
@@ -147,6 +148,40 @@ class Bench:
             return [photo.file_name for photo in await photos.failures(session, self.event.id)]
 
 
+async def _make_staff(sessions: Sessions, passwords: Passwords) -> UUID:
+    async with transaction(sessions) as session:
+        staff = await accounts.create_staff(
+            session,
+            passwords,
+            email="bench@example.org",
+            display_name="Bench",
+            password=secrets.token_urlsafe(12),
+            role=Role.ADMINISTRATOR,
+        )
+        return staff.id
+
+
+async def make_event(sessions: Sessions, staff_id: UUID) -> Event:
+    """An open event with face finding."""
+    viewer = Viewer(session_id=UUID(int=0), kind="staff", id=staff_id, display_name="Bench")
+    plan = EventPlan("Bench", events.propose_code(), datetime.now(UTC).date())
+    async with transaction(sessions) as session:
+        return await events.create(session, viewer, plan, attest_faces=True)
+
+
+@asynccontextmanager
+async def only_database() -> AsyncIterator[tuple[AsyncEngine, UUID]]:
+    """A migrated database without workers, and the id of its only member of staff; removed afterwards."""
+    with scratch_settings() as settings, instance.database(settings) as (ready, _):
+        engine = connect(ready.database_url or "", pool_size=4, application="trouvaille bench")
+        passwords = Passwords(1)
+        try:
+            yield engine, await _make_staff(sessions_of(engine), passwords)
+        finally:
+            passwords.close()
+            await engine.dispose()
+
+
 @asynccontextmanager
 async def running_event() -> AsyncIterator[Bench]:
     """An instance with workers and one open event; everything is removed afterwards."""
@@ -157,18 +192,7 @@ async def running_event() -> AsyncIterator[Bench]:
         passwords = Passwords(1)
         try:
             sessions = sessions_of(engine)
-            async with transaction(sessions) as session:
-                staff = await accounts.create_staff(
-                    session,
-                    passwords,
-                    email="bench@example.org",
-                    display_name="Bench",
-                    password=secrets.token_urlsafe(12),
-                    role=Role.ADMINISTRATOR,
-                )
-                viewer = Viewer(session_id=UUID(int=0), kind="staff", id=staff.id, display_name="Bench")
-                plan = EventPlan("Bench", events.propose_code(), datetime.now(UTC).date())
-                event = await events.create(session, viewer, plan, attest_faces=True)
+            event = await make_event(sessions, await _make_staff(sessions, passwords))
             storage, vault = Storage(ready.photos_url), Vault(load_key(ready.data_dir / "secret.key"))
             limits = Limits(ready.photo_limit_bytes, ready.photo_limit_pixels)
             await _await_workers(sessions)
