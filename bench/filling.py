@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.core.clock import now
 from trouvaille.core.db import Sessions, raw_connection, transaction
 from trouvaille.faces.service import ensure_partition, partition_of
+from trouvaille.matching.calibration import SFACE_TAIL
+from trouvaille.matching.reindex import register
 
 Vectors = NDArray[np.float32]
 FACES_PER_PHOTO = 4
@@ -38,6 +40,8 @@ def lookalikes(of: Vectors, each: int, similarity: float, seed: int) -> Vectors:
 async def add_faces(sessions: Sessions, event_id: UUID, templates: Vectors, engine: str) -> list[UUID]:
     """Photos that have been looked at, with four faces each; returns their ids."""
     await ensure_partition(sessions, event_id)
+    async with transaction(sessions) as session:
+        await register(session, engine, SFACE_TAIL)
     starts = range(0, len(templates), FACES_PER_PHOTO)
     groups = [templates[start : start + FACES_PER_PHOTO] for start in starts]
     ids, made = [uuid4() for _ in groups], now()

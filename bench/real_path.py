@@ -122,8 +122,10 @@ class Bench:
                     Enrolment, Enrolment.guest_id == Guest.id
                 )
             )
+            # Nobody is here to say which face is theirs, so a selfie of several people has found nothing either.
             result = {
-                name: Found(refused=reason if state is EnrolmentState.REFUSED else None) for name, state, reason in rows
+                name: Found(refused=None if state is EnrolmentState.ACCEPTED else reason or state.value)
+                for name, state, reason in rows
             }
             matches = await session.execute(
                 select(Guest.display_name, Photo.file_name, is_mine(), is_asked())

@@ -80,7 +80,7 @@ async def seconds_until_matched(bench: Bench, guest: Guest, jpeg: bytes, *, pati
     async with transaction(bench.sessions) as session:
         event = await session.get_one(Event, bench.event.id)
         sender = await session.get_one(Guest, guest.id)
-        sent = await guests.submit_selfie(session, bench.storage, event, sender, bench.vault.seal(jpeg))
+        sent = await guests.submit_selfie(session, bench.storage, event, sender, [bench.vault.seal(jpeg)])
     while time.perf_counter() - started < patience_s:
         async with transaction(bench.sessions) as session:
             state = await session.scalar(select(Enrolment.state).where(Enrolment.id == sent.id))
