@@ -54,8 +54,8 @@ bench-gallery: setup ## Accuracy on labelled portraits, against plain SFace: FAC
 bench-guests: setup ## Cost of matching one new photo, by number of guests and of events
 	@$(BIN)/python -m bench.guests
 
-bench-index: setup ## Photos a second on this machine, and where the time goes: PHOTOS=folder
-	@$(BIN)/python -m bench.index "$(PHOTOS)"
+bench-index: setup .make/bench ## Photos a second, where the time goes, and dlib beside it: PHOTOS=folder [MEGAPIXELS=24]
+	@$(BIN)/python -m bench.index "$(PHOTOS)" $(if $(MEGAPIXELS),--megapixels $(MEGAPIXELS))
 
 bench-selfie: setup ## Time from sending a selfie to its matches in a large event: [FACES=50000]
 	@$(BIN)/python -m bench.selfie --faces $(or $(FACES),50000)
@@ -72,6 +72,10 @@ clean: ## Remove everything that was installed or built here
 .make/python: requirements-dev.lock pyproject.toml
 	@sh tools/venv $(PYTHON)
 	@mkdir -p .make && touch $@
+
+.make/bench: requirements-bench.lock .make/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-bench.lock
+	@touch $@
 
 .make/front: .make/python package-lock.json $(FRONT) vite.config.ts tsconfig.json
 	@npm ci --no-audit --no-fund --no-update-notifier --loglevel=error

@@ -1,12 +1,14 @@
-"""`make bench-index PHOTOS=DIR`: how fast photos become searchable on this machine, and where the time goes.
+"""`make bench-index PHOTOS=DIR [MEGAPIXELS=24]`: how fast photos become searchable here, and where the time goes.
 
-Three figures from one run: the real path with worker processes (photos/s), the engine alone step by step (share of the
-time, one thread), and decoding alone at full size, which is the floor that no engine gets below.
+From one run: the real path with worker processes (photos/s), one job after another in this process (share of the time
+in the database and the store), the engine alone step by step (share of the time, one thread), decoding alone at full
+size, which is the floor that no engine gets below, and an older engine on a few of the photos.
 """
 
 import argparse
 import asyncio
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,8 @@ from typing import Any
 import psutil
 import pyvips
 
+from bench.job import shares
+from bench.older import photos_per_s
 from bench.real_path import running_event
 from trouvaille import logs
 from trouvaille.vision import engine as engines
@@ -97,25 +101,53 @@ def decode_only(data: list[bytes]) -> float:
     return round(len(data) / (time.monotonic() - started), 2)
 
 
-def run(folder: Path, limit: int) -> dict[str, Any]:
-    """All figures of one run."""
-    files = {path.name: path for path in sorted(folder.iterdir())[:limit]}
+def rescaled(files: dict[str, Path], megapixels: float, folder: Path) -> dict[str, Path]:
+    """The same photos at another size, as JPEGs in ``folder``."""
+    made = {}
+    for name, path in files.items():
+        photo = pyvips.Image.new_from_file(str(path)).autorot()
+        made[name] = folder / f"{name}.jpg"
+        photo.resize((megapixels * 1e6 / (photo.width * photo.height)) ** 0.5).jpegsave(str(made[name]), Q=90)
+    return made
+
+
+def measure(files: dict[str, Path], *, older: int) -> dict[str, Any]:
+    """All figures of one run.
+
+    Args:
+        older: so many photos for the older engine, which is slow.
+    """
     data = [path.read_bytes() for path in list(files.values())[:40]]
     floor = decode_only(data)
     result = asyncio.run(real_path(files))
+    dlib = photos_per_s(data[:older], processes=CORES)
     return {
         **result,
         "decode_only_photos_per_s": floor,
         "of_decode_only": round(result["photos_per_s"] / floor, 3),
+        "job": asyncio.run(shares(data)),
         "engine": steps(data),
+        "dlib": dlib and {"photos": len(data[:older]), "processes": CORES, "photos_per_s": round(dlib, 3)},
+        "times_faster_than_dlib": dlib and round(result["photos_per_s"] / dlib, 1),
         "load_average": [round(value, 2) for value in psutil.getloadavg()],
     }
+
+
+def run(folder: Path, limit: int, *, megapixels: float | None, older: int) -> dict[str, Any]:
+    """Measure the first ``limit`` photos of a folder, at another size if one is given."""
+    files = {path.name: path for path in sorted(folder.iterdir())[:limit]}
+    if megapixels is None:
+        return measure(files, older=older)
+    with tempfile.TemporaryDirectory(prefix="trouvaille-bench-") as scratch:
+        return {"megapixels": megapixels, **measure(rescaled(files, megapixels, Path(scratch)), older=older)}
 
 
 if __name__ == "__main__":
     cli = argparse.ArgumentParser()
     cli.add_argument("photos", type=Path)
     cli.add_argument("--limit", type=int, default=300)
+    cli.add_argument("--megapixels", type=float)
+    cli.add_argument("--older", type=int, default=10, help="photos for the older engine")
     given = cli.parse_args()
     logs.configure("WARNING")
-    print(json.dumps(run(given.photos, given.limit)))
+    print(json.dumps(run(given.photos, given.limit, megapixels=given.megapixels, older=given.older)))
