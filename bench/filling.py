@@ -40,8 +40,7 @@ def lookalikes(of: Vectors, each: int, similarity: float, seed: int) -> Vectors:
 async def add_faces(sessions: Sessions, event_id: UUID, templates: Vectors, engine: str) -> list[UUID]:
     """Photos that have been looked at, with four faces each; returns their ids."""
     await ensure_partition(sessions, event_id)
-    async with transaction(sessions) as session:
-        await register(session, engine, SFACE_TAIL)
+    await _register(sessions, engine)
     starts = range(0, len(templates), FACES_PER_PHOTO)
     groups = [templates[start : start + FACES_PER_PHOTO] for start in starts]
     ids, made = [uuid4() for _ in groups], now()
@@ -67,6 +66,7 @@ async def add_faces(sessions: Sessions, event_id: UUID, templates: Vectors, engi
 
 async def add_enrolled(sessions: Sessions, event_id: UUID, templates: Vectors, engine: str) -> None:
     """Guests whose selfies were accepted, one a template."""
+    await _register(sessions, engine)
     people, made = [(uuid4(), uuid4()) for _ in templates], now()
     guest_columns = "id, event_id, username, email, display_name, password_hash, locale, created_at"
     guest_rows = (
@@ -82,6 +82,11 @@ async def add_enrolled(sessions: Sessions, event_id: UUID, templates: Vectors, e
         await _copy(session, "enrolments", "id, event_id, guest_id, state, created_at", selfie_rows)
         await _copy(session, "probes", "enrolment_id, engine, event_id, guest_id, quality, template", probe_rows)
     await _analyse(sessions, "guests", "enrolments", "probes")
+
+
+async def _register(sessions: Sessions, engine: str) -> None:
+    async with transaction(sessions) as session:
+        await register(session, engine, SFACE_TAIL)
 
 
 async def _copy(session: AsyncSession, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
