@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text
@@ -95,19 +96,20 @@ class Bench:
                 data = await asyncio.to_thread(path.read_bytes)
                 await guests.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(data)])
 
-    async def wait(self) -> None:
-        """Until no photo and no selfie waits and no job is left."""
-        waiting = (
+    async def wait(self, *, settled: bool = True) -> None:
+        """Until no photo and no selfie waits, and the event has been settled unless that does not matter."""
+        waiting: Any = (
             select(func.count()).select_from(Photo).where(Photo.state == PhotoState.WAITING).scalar_subquery()
             + select(func.count())
             .select_from(Enrolment)
             .where(Enrolment.state == EnrolmentState.WAITING)
             .scalar_subquery()
-            + text(
+        )
+        if settled:
+            waiting += text(
                 "(SELECT count(*) FROM procrastinate_jobs"
                 " WHERE task_name = 'matching.settle' AND status IN ('todo', 'doing'))"
             )
-        )
         while True:
             async with transaction(self.sessions) as session:
                 if not await session.scalar(select(waiting)):

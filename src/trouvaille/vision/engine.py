@@ -1,5 +1,7 @@
 """The local engine: photos and selfies in, faces with templates out, on this machine's CPU alone."""
 
+import ctypes
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ SCORE_LIMIT: Final = 0.6
 """A face counts when the mean of its scores, in the whole picture and up close, reaches this."""
 
 _COARSE_SCORE_LIMIT: Final = 0.5
+_MMAP_THRESHOLD: Final = -3  # M_MMAP_THRESHOLD of glibc's malloc.h
 _SELFIE_SIDE_PX: Final = 1024
 _KEPT_SIDE_PX: Final = 3072
 _PIPELINE_VERSION: Final = 1  # Raise it whenever the steps change so that templates are no longer comparable.
@@ -69,6 +72,7 @@ class LocalEngine:
             ModelMisdescribed: the recogniser does not take or give what was said of it.
         """
         _limit_library_threads()
+        _return_large_buffers()
         detector = model_files.read(weights.detector)
         self._detector = Detector(
             compile_graph(detector, (1, 3, -1, -1), channels="bgr", precision=precision, threads=threads)
@@ -236,3 +240,13 @@ def _limit_library_threads() -> None:
     # Several photos at once use the cores better than several threads on one photo, and the callers choose how many.
     cv2.setNumThreads(1)
     pyvips.concurrency_set(1)
+
+
+def _return_large_buffers() -> None:
+    """Let pictures go back to the system when they are freed.
+
+    Left alone, glibc raises the size from which it does so to 32 MB, and every thread keeps a heap full of holes.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, 1024**2)
