@@ -191,4 +191,4 @@ def test_many_threads_give_the_answers_of_one(
 
 
 def test_the_identity_names_both_models_and_the_pipeline(engine: LocalEngine) -> None:
-    assert engine.identity == "yunet-2023mar-int8bq+sface-2021dec-int8bq/1"
+    assert engine.identity == "yunet-2023mar-int8bq+sface-2021dec-int8bq/2"

@@ -8,6 +8,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import pyvips
+import simplejpeg
 from numpy.typing import NDArray
 
 from trouvaille.vision import exif, heic
@@ -18,6 +19,10 @@ PIXELS_LIMIT: Final = 200_000_000
 
 WORKING_PIXELS: Final = 40_000_000
 """Larger pictures are shrunk while they are read, so that one decode never holds more than 120 MB of pixels."""
+
+ENOUGH_SIDE_PX: Final = 2560
+"""A JPEG is read at a half, a quarter or an eighth of its size as long as its longer side stays above this, unless more
+is asked for: room for the largest rendition, and for all but small faces."""
 
 HELD_LIMIT_BYTES: Final = 400 * 1024**2
 """Pictures that can't be read in strips are refused when their decoder would hold more than about this."""
@@ -49,12 +54,13 @@ class Decoded:
     taken_at: datetime | None
 
 
-def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT) -> Decoded:
+def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT, finest: bool = True) -> Decoded:
     """Decode JPEG, PNG, WebP, TIFF, AVIF or HEIC.
 
     Args:
         data: the whole file.
         pixels_limit: most pixels that the header may declare.
+        finest: False is content with ``ENOUGH_SIDE_PX``, which takes a large JPEG a third of the time.
 
     Raises:
         Unreadable: with the reason; a file that ends early is refused, not shown half grey.
@@ -67,7 +73,9 @@ def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT) -> Decoded:
     metadata = _exif_blob(header)
     orientation = header.get("orientation") if header.get_typeof("orientation") else 1
     try:
-        image_rgb = _pixels(_shrink_while_loading(data, header))
+        image_rgb = _jpeg_pixels(data, header, finest=finest)
+        if image_rgb is None:
+            image_rgb = _pixels(_shrink_while_loading(data, header))
     except pyvips.Error as error:
         raise Unreadable(UnreadableReason.truncated) from error
     if orientation in _TRANSPOSED:
@@ -147,6 +155,29 @@ def _samples_a_pixel(data: bytes, bands: int) -> float:
 
 def _exif_blob(image: pyvips.Image) -> bytes:
     return bytes(image.get("exif-data")) if image.get_typeof("exif-data") else b""
+
+
+def _jpeg_pixels(data: bytes, header: pyvips.Image, *, finest: bool) -> NDArray[np.uint8] | None:
+    """The pixels of a plain JPEG, straight from libjpeg-turbo: in a third of the time that libvips' pipeline takes.
+
+    None where there is more to it: another colour space or profile, or a flaw that libvips has to judge.
+    """
+    if not header.get("vips-loader").startswith("jpeg") or header.interpretation not in ("srgb", "b-w"):
+        return None
+    if header.get_typeof("icc-profile-data") and not _is_srgb(bytes(header.get("icc-profile-data"))):
+        return None
+    width, height = header.width, header.height
+    factor = 1
+    while factor < 8 and (
+        width * height > WORKING_PIXELS * factor**2
+        or (not finest and max(width, height) >= 2 * factor * ENOUGH_SIDE_PX)
+    ):
+        factor *= 2
+    least = {"min_width": -(-width // factor), "min_height": -(-height // factor)} if factor > 1 else {}
+    try:
+        return _u8(simplejpeg.decode_jpeg(data, "RGB", min_factor=factor, strict=True, **least))
+    except ValueError:  # it warns of harmless flaws and of a missing end alike
+        return None
 
 
 def _shrink_while_loading(data: bytes, header: pyvips.Image) -> pyvips.Image:

@@ -1,4 +1,5 @@
-"""Find faces with YuNet: the whole picture at two sizes, then every face again in two close-ups."""
+"""Find faces with YuNet: the whole picture at two sizes, more closely where faces may be tiny, and every face again in
+two close-ups."""
 
 import math
 import threading
@@ -11,14 +12,17 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from trouvaille.vision.align import cut_square
-from trouvaille.vision.shrink import shrunk, shrunk_by
+from trouvaille.vision.shrink import shrunk_by, shrunk_roughly
 
 STRIDES: Final = (8, 16, 32)
 OVERLAP_LIMIT: Final = 0.3
 """Two boxes with a larger intersection over union are one face (the value of OpenCV's FaceDetectorYN sample)."""
 
-OVERVIEW_SIDE_PX: Final = 640
+OVERVIEW_SIDE_PX: Final = 320
 """YuNet was trained on faces of 10 to 300 px: those larger at the main size are found at this one."""
+
+TINY_PX: Final = 16
+"""Whatever might be a face narrower than this at the main size makes its surroundings worth a closer look."""
 
 CLOSE_UP_PX: Final = 320
 CLOSE_UPS: Final = ((1.6, False), (2.6, True))
@@ -26,6 +30,10 @@ CLOSE_UPS: Final = ((1.6, False), (2.6, True))
 width with its scale and place; the mean of a tight view and of a wide mirrored one wanders half as much."""
 
 _CLOSE_UP_SCORE: Final = 0.3
+_VOTERS_OVERLAP: Final = 0.5
+_HINT_SCORE: Final = 0.1
+_TILE_PX: Final = 512
+_TILE_MARGIN_PX: Final = 64  # Faces on the border of two tiles lie whole in one of them.
 _PAD_MULTIPLE: Final = 64  # A multiple of the largest stride; coarse, because each new shape costs OpenVINO 50 ms.
 
 
@@ -75,32 +83,50 @@ class Detections:
 
 
 class Detector:
-    """YuNet over a compiled graph; safe to call from several threads."""
+    """YuNet over two compiled graphs; safe to call from several threads."""
 
-    def __init__(self, graph: ov.CompiledModel) -> None:
-        self._graph = graph
+    def __init__(self, whole: ov.CompiledModel, close_up: ov.CompiledModel) -> None:
+        """Args:
+        whole: takes (1, h, w, 3), any multiples of 32.
+        close_up: takes (n, CLOSE_UP_PX, CLOSE_UP_PX, 3) for the n of ``CLOSE_UPS``.
+        """
+        self._whole, self._close_up = whole, close_up
         self._requests = threading.local()
 
-    def search(self, image_rgb: NDArray[np.uint8], *, side_px: int, score_limit: float) -> Detections:
+    def search(
+        self,
+        image_rgb: NDArray[np.uint8],
+        *,
+        side_px: int,
+        score_limit: float,
+        smaller_rgb: NDArray[np.uint8] | None = None,
+        closer: bool = False,
+    ) -> Detections:
         """Faces of a whole picture.
 
         Args:
             image_rgb: (h, w, 3).
             side_px: the picture is searched with its longer side at this many pixels, never enlarged.
             score_limit: fainter faces are left out.
+            smaller_rgb: the same picture at a smaller size, where there is one already: shrinking it takes less time.
+            closer: look again at full size around whatever might be a face too small for ``side_px``.
 
         Returns:
             In pixels of ``image_rgb``.
         """
         longer = max(image_rgb.shape[:2])
-        sides = [side_px, OVERVIEW_SIDE_PX] if min(side_px, longer) > OVERVIEW_SIDE_PX else [side_px]
-        found: list[Detections] = []
-        scaled = image_rgb
-        for side in sides:
-            block = round(max(scaled.shape[:2]) / side)
+        scaled = image_rgb if smaller_rgb is None or max(smaller_rgb.shape[:2]) < side_px else smaller_rgb
+        scaled = shrunk_roughly(scaled, side_px)
+        zoom = longer / max(scaled.shape[:2])
+        faint = self.once(scaled, _HINT_SCORE if closer and zoom > 1 else score_limit)
+        found = [faint[faint.scores >= score_limit].moved(zoom)]
+        if max(scaled.shape[:2]) > 1.5 * OVERVIEW_SIDE_PX:
             # The overview need not have one size to the pixel, and whole blocks are averaged far faster.
-            scaled = shrunk_by(scaled, block) if found and block > 1 else shrunk(scaled, side)
-            found.append(self.once(scaled, score_limit).moved(longer / max(scaled.shape[:2])))
+            overview = shrunk_by(scaled, round(max(scaled.shape[:2]) / OVERVIEW_SIDE_PX))
+            found.append(self.once(overview, score_limit).moved(longer / max(overview.shape[:2])))
+        if closer and zoom > 1:
+            tiny = faint.boxes_xyxy[:, 2] - faint.boxes_xyxy[:, 0] < TINY_PX
+            found += self._closer(image_rgb, faint[tiny].moved(zoom), score_limit)
         return without_doubles(Detections.joined(found))
 
     def refine(self, image_rgb: NDArray[np.uint8], coarse: Detections) -> Detections:
@@ -113,9 +139,7 @@ class Detector:
         Returns:
             As many, in the same order. A face that no close-up shows keeps its place and loses half its score.
         """
-        if not len(coarse):
-            return coarse
-        return Detections.joined([self._up_close(image_rgb, coarse[slice(row, row + 1)]) for row in range(len(coarse))])
+        return Detections.joined([self._up_close(image_rgb, coarse[row : row + 1]) for row in range(len(coarse))])
 
     def once(self, image_rgb: NDArray[np.uint8], score_limit: float) -> Detections:
         """One pass at the picture's own size."""
@@ -128,44 +152,95 @@ class Detector:
         outputs = {name: request.get_tensor(name).data[0] for name in _OUTPUTS}
         return without_doubles(_decode(outputs, padded.shape[1], score_limit))
 
-    def _up_close(self, image_rgb: NDArray[np.uint8], one: Detections) -> Detections:
-        views = [self._close_up(image_rgb, one.boxes_xyxy[0], faces, mirrored) for faces, mirrored in CLOSE_UPS]
+    def _closer(self, image_rgb: NDArray[np.uint8], hints: Detections, score_limit: float) -> list[Detections]:
+        """Faces in the squares around what might be tiny faces: where there is one, others stand beside it."""
+        centres = (hints.boxes_xyxy[:, :2] + hints.boxes_xyxy[:, 2:]) / 2
+        height, width = image_rgb.shape[:2]
+        across, down = -(-width // _TILE_PX), -(-height // _TILE_PX)
+        # Sorted, so that the same picture always gives the same answer.
+        tiles = sorted(
+            {
+                (column, row)
+                for x, y in (centres // _TILE_PX).astype(int)
+                for column in range(max(0, x - 1), min(across, x + 2))
+                for row in range(max(0, y - 1), min(down, y + 2))
+            }
+        )
+        found = []
+        for column, row in tiles:
+            left, top = max(0, column * _TILE_PX - _TILE_MARGIN_PX), max(0, row * _TILE_PX - _TILE_MARGIN_PX)
+            side = _TILE_PX + 2 * _TILE_MARGIN_PX
+            tile = image_rgb[top : top + side, left : left + side]
+            found.append(self.once(tile, score_limit).moved(1, (left, top)))
+        return found
+
+    def _up_close(self, image_rgb: NDArray[np.uint8], coarse: Detections) -> Detections:
+        """One face from its close-ups; a close-up that does not show it counts as a score of 0."""
+        left, top, right, bottom = (float(edge) for edge in coarse.boxes_xyxy[0])
+        crops = np.empty((len(CLOSE_UPS), CLOSE_UP_PX, CLOSE_UP_PX, 3), np.uint8)
+        places = []
+        for view, (faces, mirrored) in enumerate(CLOSE_UPS):
+            side = max(right - left, bottom - top, 1.0) * faces
+            corner = ((left + right - side) / 2, (top + bottom - side) / 2)
+            crop = cut_square(image_rgb, corner, side, CLOSE_UP_PX)
+            crops[view] = cv2.flip(crop, 1) if mirrored else crop
+            places.append((corner, CLOSE_UP_PX / side))
+        outputs = self._look(crops)
+        views = []
+        for view, ((x, y), zoom) in enumerate(places):
+            found = _decode({name: tensor[view] for name, tensor in outputs.items()}, CLOSE_UP_PX, _CLOSE_UP_SCORE)
+            found = found.mirrored(CLOSE_UP_PX) if CLOSE_UPS[view][1] else found
+            # A continuous place p lies in the crop at (p + 0.5 - corner) * zoom - 0.5: pixels are squares, not points.
+            found = found.moved(1 / zoom, (x + 0.5 / zoom - 0.5, y + 0.5 / zoom - 0.5))
+            views.append(_voted(coarse.boxes_xyxy[0], found))
         seen = Detections.joined(views)
         if not len(seen):
-            return Detections(one.boxes_xyxy, one.landmarks_xy, one.scores * np.float32(0.5))
+            return Detections(coarse.boxes_xyxy, coarse.landmarks_xy, coarse.scores * np.float32(0.5))
         return Detections(
             seen.boxes_xyxy.mean(axis=0, keepdims=True),
             seen.landmarks_xy.mean(axis=0, keepdims=True),
             seen.scores.sum(keepdims=True) / np.float32(len(CLOSE_UPS)),
         )
 
-    def _close_up(
-        self, image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32], faces: float, mirrored: bool
-    ) -> Detections:
-        """The face at ``box_xyxy`` as one close-up shows it: one row, or none where it isn't found."""
-        left, top, right, bottom = (float(edge) for edge in box_xyxy)
-        side = max(right - left, bottom - top, 1.0) * faces
-        corner = ((left + right - side) / 2, (top + bottom - side) / 2)
-        crop = cut_square(image_rgb, corner, side, CLOSE_UP_PX)
-        if mirrored:
-            found = self.once(np.asarray(cv2.flip(crop, 1), np.uint8), _CLOSE_UP_SCORE).mirrored(CLOSE_UP_PX)
-        else:
-            found = self.once(crop, _CLOSE_UP_SCORE)
-        # A continuous place p lies in the crop at (p + 0.5 - corner) * zoom - 0.5: pixels are squares, not points.
-        zoom = CLOSE_UP_PX / side
-        found = found.moved(1 / zoom, (corner[0] + 0.5 / zoom - 0.5, corner[1] + 0.5 / zoom - 0.5))
-        overlaps = overlap(box_xyxy, found.boxes_xyxy)
-        best = overlaps.argmax() if len(found) else 0
-        return found[slice(best, best + 1) if len(found) and overlaps[best] >= OVERLAP_LIMIT else slice(0, 0)]
+    def _look(self, crops_rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        if not hasattr(self._requests, "close_up"):
+            self._requests.close_up = self._close_up.create_infer_request()
+        request: ov.InferRequest = self._requests.close_up
+        request.infer([crops_rgb], share_inputs=True)
+        tensors = {name: request.get_tensor(name).data for name in _OUTPUTS}
+        # The graph puts the cells of all pictures into one row of one.
+        return {name: tensor.reshape(len(crops_rgb), -1, tensor.shape[-1]) for name, tensor in tensors.items()}
 
     def _request(self, side_px: int) -> ov.InferRequest:
         """A request of this thread for pictures of about this size: changing a request's shape costs more than a pass
-        over a close-up does."""
+        over a small picture does."""
         role = next(name for name, limit_px in _ROLES if side_px <= limit_px)
         if not hasattr(self._requests, role):
-            setattr(self._requests, role, self._graph.create_infer_request())
+            setattr(self._requests, role, self._whole.create_infer_request())
         request: ov.InferRequest = getattr(self._requests, role)
         return request
+
+
+def _voted(box_xyxy: NDArray[np.float32], found: Detections) -> Detections:
+    """The face on a box as all cells that see it place it, as one row; no row where none does.
+
+    Each cell's landmarks wander on their own, so their mean, weighted by score, wanders far less than the best cell's.
+
+    Args:
+        found: with the doubles.
+    """
+    on = found[overlap(box_xyxy, found.boxes_xyxy) >= OVERLAP_LIMIT]
+    if not len(on):
+        return on
+    best = on.scores.argmax()
+    voters = on[overlap(on.boxes_xyxy[best], on.boxes_xyxy) >= _VOTERS_OVERLAP]
+    weights = voters.scores**3
+    weights /= weights.sum()
+    return Detections(
+        (weights @ voters.boxes_xyxy)[None],
+        np.tensordot(weights, voters.landmarks_xy, axes=1)[None],
+        voters.scores.max(keepdims=True),
+    )
 
 
 def without_doubles(found: Detections) -> Detections:
@@ -187,7 +262,7 @@ def overlap(box_xyxy: NDArray[np.float32], boxes_xyxy: NDArray[np.float32]) -> N
     return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
 
 
-_ROLES = (("close_up", CLOSE_UP_PX), ("overview", 1.5 * OVERVIEW_SIDE_PX), ("whole", math.inf))
+_ROLES = (("overview", 1.5 * OVERVIEW_SIDE_PX), ("tile", _TILE_PX + 2 * _TILE_MARGIN_PX), ("whole", math.inf))
 _OUTPUTS = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
 
 

@@ -18,13 +18,11 @@ class Embedder:
         graph: ov.CompiledModel,
         *,
         dimension: int = 128,
-        mirror: bool = True,
         population_mean: NDArray[np.float32] | None = None,
     ) -> None:
         """Args:
         graph: takes (n, side, side, 3) uint8 RGB, answers with (n, d).
         dimension: d.
-        mirror: average the template of each face with that of its mirror image.
         population_mean: (d,), what all faces' templates have in common; subtracted from each.
         """
         self._graph = graph
@@ -32,26 +30,26 @@ class Embedder:
         batch = graph.input(0).partial_shape[0]
         self._at_once = batch.get_length() if batch.is_static else _BATCH
         self._dimension = dimension
-        self._mirror = mirror
         self._mean = population_mean
         self._requests = threading.local()
 
-    def embed(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def embed(self, crops_rgb: NDArray[np.uint8], *, mirrored: bool = False) -> NDArray[np.float32]:
         """Identity templates of aligned faces.
 
         Args:
             crops_rgb: (n, side, side, 3), 0-255; n may be 0.
+            mirrored: average the template of each face with that of its mirror image, which takes twice the time.
 
         Returns:
             (n, d), unit length, in input order.
         """
         step = self._at_once
-        parts = [self._batch(crops_rgb[at : at + step]) for at in range(0, len(crops_rgb), step)]
+        parts = [self._batch(crops_rgb[at : at + step], mirrored) for at in range(0, len(crops_rgb), step)]
         return np.concatenate([np.zeros((0, self._dimension), np.float32), *parts])
 
-    def _batch(self, crops_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _batch(self, crops_rgb: NDArray[np.uint8], mirrored: bool) -> NDArray[np.float32]:
         templates = unit_length(self._infer(crops_rgb))
-        if self._mirror:
+        if mirrored:
             templates = unit_length(templates + unit_length(self._infer(crops_rgb[:, :, ::-1])))
         return templates if self._mean is None else unit_length(templates - self._mean)
 

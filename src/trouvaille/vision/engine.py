@@ -1,7 +1,5 @@
 """The local engine: photos and selfies in, faces with templates out, on this machine's CPU alone."""
 
-import ctypes
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from trouvaille.vision import weights as model_files
 from trouvaille.vision.align import ALIGNED_PX, align
 from trouvaille.vision.decode import PIXELS_LIMIT, decode
-from trouvaille.vision.detect import Detections, Detector, without_doubles
+from trouvaille.vision.detect import CLOSE_UP_PX, CLOSE_UPS, Detections, Detector, without_doubles
 from trouvaille.vision.embed import Embedder
 from trouvaille.vision.graphs import Precision, compile_graph
 from trouvaille.vision.quality import Signs, quality, signs
@@ -28,11 +26,13 @@ from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieR
 SCORE_LIMIT: Final = 0.6
 """A face counts when the mean of its scores, in the whole picture and up close, reaches this."""
 
-_COARSE_SCORE_LIMIT: Final = 0.5
-_MMAP_THRESHOLD: Final = -3  # M_MMAP_THRESHOLD of glibc's malloc.h
+DETECT_SIDE_PX: Final = 1280
+
+_COARSE_SCORE_LIMIT: Final = 0.4
+_FINE_ENOUGH_PX: Final = 80  # Wide as this or wider, a face fills the recogniser's crop without being enlarged.
 _SELFIE_SIDE_PX: Final = 1024
 _KEPT_SIDE_PX: Final = 3072
-_PIPELINE_VERSION: Final = 1  # Raise it whenever the steps change so that templates are no longer comparable.
+_PIPELINE_VERSION: Final = 2  # Raise it whenever the steps change so that templates are no longer comparable.
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class LocalEngine:
         weights: model_files.Weights,
         *,
         threads: int = 1,
-        detect_side_px: int = VIEW_SIDE_PX,
+        detect_side_px: int = DETECT_SIDE_PX,
         pixels_limit: int = PIXELS_LIMIT,
         precision: Precision = "bf16",
     ) -> None:
@@ -62,7 +62,8 @@ class LocalEngine:
         Args:
             weights: from ``vision.weights.locate``.
             threads: how many calls may compute at the same time, each on one core; more callers wait.
-            detect_side_px: photos are searched with their longer side at this size. Faces need about 12 px there.
+            detect_side_px: photos are searched with their longer side at this size; what might be faces too small for
+                it is looked at again at full size.
             pixels_limit: photos that declare more pixels are refused.
             precision: bf16 halves the time on CPUs that have it; templates of both are comparable (cosine 0.9999).
 
@@ -72,11 +73,12 @@ class LocalEngine:
             ModelMisdescribed: the recogniser does not take or give what was said of it.
         """
         _limit_library_threads()
-        _return_large_buffers()
         detector = model_files.read(weights.detector)
-        self._detector = Detector(
-            compile_graph(detector, (1, 3, -1, -1), channels="bgr", precision=precision, threads=threads)
+        whole, close_up = (
+            compile_graph(detector, shape, channels="bgr", precision=precision, threads=threads)
+            for shape in ((1, 3, -1, -1), (len(CLOSE_UPS), 3, CLOSE_UP_PX, CLOSE_UP_PX))
         )
+        self._detector = Detector(whole, close_up)
         self._embedder = _embedder(weights, precision=precision, threads=threads)
         self._face_side_px = weights.face_input.side_px
         self._detect_side_px = detect_side_px
@@ -98,14 +100,25 @@ class LocalEngine:
         Raises:
             Unreadable: with the reason.
         """
-        decoded = decode(data, pixels_limit=self._pixels_limit)
-        view_rgb = shrunk(decoded.image_rgb, VIEW_SIDE_PX)
+        decoded = decode(data, pixels_limit=self._pixels_limit, finest=False)
+        image_rgb = decoded.image_rgb
+        view_rgb = shrunk(image_rgb, VIEW_SIDE_PX)
         thumb, view = rendition("thumb", view_rgb), rendition("view", view_rgb)
         found: tuple[Face, ...] = ()
         if faces:
-            searched_rgb = view_rgb if self._detect_side_px <= VIEW_SIDE_PX else decoded.image_rgb
-            detections = self._find(decoded.image_rgb, searched_rgb, self._detect_side_px)
-            found = self._faces(decoded.image_rgb, detections, width_px=decoded.width_px)
+            coarse = self._detector.search(
+                image_rgb,
+                side_px=self._detect_side_px,
+                score_limit=_COARSE_SCORE_LIMIT,
+                smaller_rgb=view_rgb,
+                closer=True,
+            )
+            widths = coarse.boxes_xyxy[:, 2] - coarse.boxes_xyxy[:, 0]
+            if image_rgb.shape[1] < decoded.width_px and (widths < _FINE_ENOUGH_PX).any():
+                image_rgb = decode(data, pixels_limit=self._pixels_limit).image_rgb
+                coarse = coarse.moved(image_rgb.shape[1] / decoded.image_rgb.shape[1])
+            detections = confirmed(coarse, self._detector.refine(image_rgb, coarse))
+            found = self._faces(image_rgb, detections, width_px=decoded.width_px)
         return PhotoAnalysis(decoded.width_px, decoded.height_px, decoded.taken_at, found, (thumb, view))
 
     def analyse_selfie(self, frames: Sequence[bytes], *, chosen: Box | None = None) -> SelfieAnalysis:
@@ -142,7 +155,8 @@ class LocalEngine:
 
     def _look(self, data: bytes, chosen: Box | None) -> "_Frame":
         image_rgb = decode(data, pixels_limit=self._pixels_limit).image_rgb
-        detections = self._find(image_rgb, image_rgb, _SELFIE_SIDE_PX)
+        coarse = self._detector.search(image_rgb, side_px=_SELFIE_SIDE_PX, score_limit=_COARSE_SCORE_LIMIT)
+        detections = confirmed(coarse, self._detector.refine(image_rgb, coarse))
         crops, measured = self._measured(image_rgb, detections, full_scale=1.0)
         try:
             best = accepted_face(image_rgb, measured, detections.boxes_xyxy, chosen=chosen)
@@ -150,17 +164,12 @@ class LocalEngine:
             error.jpeg, width_px, height_px = jpeg_within(shrunk(image_rgb, _SELFIE_SIDE_PX), JPEG_LIMIT_BYTES)
             error.size_wh = width_px, height_px
             raise
-        template = self._templates(image_rgb, detections[best : best + 1], crops[best : best + 1])[0]
+        own = slice(best, best + 1)
+        template = self._templates(image_rgb, detections[own], crops[own], mirrored=True)[0]
         # Room for what is kept, and no more: a burst of large pictures would fill the memory.
         small_rgb = shrunk(image_rgb, _KEPT_SIDE_PX)
         box = detections.boxes_xyxy[best] * (small_rgb.shape[1] / image_rgb.shape[1])
         return _Frame(template, quality(measured[best]), small_rgb, box)
-
-    def _find(self, image_rgb: NDArray[np.uint8], searched_rgb: NDArray[np.uint8], side_px: int) -> Detections:
-        """Faces in pixels of ``image_rgb``, found in ``searched_rgb`` (the same picture, perhaps smaller)."""
-        coarse = self._detector.search(searched_rgb, side_px=side_px, score_limit=_COARSE_SCORE_LIMIT)
-        coarse = coarse.moved(image_rgb.shape[1] / searched_rgb.shape[1])
-        return confirmed(coarse, self._detector.refine(image_rgb, coarse))
 
     def _measured(
         self, image_rgb: NDArray[np.uint8], found: Detections, *, full_scale: float
@@ -175,12 +184,12 @@ class LocalEngine:
         return crops, measured
 
     def _templates(
-        self, image_rgb: NDArray[np.uint8], found: Detections, crops: NDArray[np.uint8]
+        self, image_rgb: NDArray[np.uint8], found: Detections, crops: NDArray[np.uint8], *, mirrored: bool = False
     ) -> NDArray[np.float32]:
         """(n, d) of the faces, from their aligned crops where the recogniser wants them at that size."""
         if self._face_side_px != ALIGNED_PX and len(found):
             crops = np.stack([align(image_rgb, landmarks, self._face_side_px) for landmarks in found.landmarks_xy])
-        return self._embedder.embed(crops)
+        return self._embedder.embed(crops, mirrored=mirrored)
 
     def _faces(self, image_rgb: NDArray[np.uint8], found: Detections, *, width_px: int) -> tuple[Face, ...]:
         size = np.array(image_rgb.shape[1::-1], np.float32)
@@ -240,13 +249,3 @@ def _limit_library_threads() -> None:
     # Several photos at once use the cores better than several threads on one photo, and the callers choose how many.
     cv2.setNumThreads(1)
     pyvips.concurrency_set(1)
-
-
-def _return_large_buffers() -> None:
-    """Let pictures go back to the system when they are freed.
-
-    Left alone, glibc raises the size from which it does so to 32 MB, and every thread keeps a heap full of holes.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, 1024**2)
