@@ -16,6 +16,8 @@ from trouvaille.core.db import sessions_of
 from trouvaille.core.jobs import Work
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
+from trouvaille.matching.by_template import ByTemplate
+from trouvaille.matching.calibration import SFACE_TAIL
 from trouvaille.matching.tasks import index_photo
 from trouvaille.photos import service as photos
 from trouvaille.photos.service import Limits
@@ -92,7 +94,7 @@ async def shares(data: Sequence[bytes]) -> dict[str, Any]:
             sessions = sessions_of(connections)
             timed = async_sessionmaker(connections, expire_on_commit=False, class_=_timed_session(database))
             storage = _TimedStorage(f"file://{folder / 'photos'}", store)
-            work = Work(timed, storage, Vault(load_key(folder / "key")), engine, threads)
+            work = Work(timed, storage, Vault(load_key(folder / "key")), ByTemplate(engine, SFACE_TAIL), threads)
             event = await make_event(sessions, staff_id)
             await add_enrolled(sessions, event.id, strangers(GUESTS, seed=1), engine.identity)
             taken = [

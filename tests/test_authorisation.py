@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "POST /e/{code}/me/withdraw": THE_GUEST,
     "POST /e/{code}/me/delete": THE_GUEST,
     "GET /studio": STAFF,
+    "GET /studio/costs": {"administrator"},
     "GET /studio/new": STAFF,
     "POST /studio/new": STAFF,
     "GET /studio/{event_id}": THE_STAFF,

@@ -176,7 +176,11 @@ async function ask(): Promise<void> {
   if (texts["state"] !== "waiting") return;
   const answer = await fetch(`${base}/selfie/status`, { headers: { Accept: "application/json" } });
   const known = (await answer.json()) as Answer;
-  if (answer.ok && known.state !== "waiting" && texts["state"] === "waiting") settle(known);
+  if (!answer.ok || texts["state"] !== "waiting") return;
+  if (known.state !== "waiting") settle(known);
+  // It waits for longer than usual, and this is why.
+  if (known.reason) find("[data-wait]", root).textContent = known.reason;
+  if (known.advice) find("[data-wait-advice]", root).textContent = known.advice;
 }
 
 function prepare(): void {

@@ -7,7 +7,7 @@ import { snack } from "../parts/snack";
 import { Tray } from "../parts/tray";
 import { filesOf, Uploads, withoutClutter } from "../parts/uploads";
 
-type Progress = Record<"total" | "ready" | "waiting" | "failed" | "faces" | "guests" | "enrolled", number>;
+type Progress = Record<"total" | "ready" | "waiting" | "failed" | "faces" | "put_off" | "guests" | "enrolled", number>;
 
 const REFRESH_MS = 1000;
 

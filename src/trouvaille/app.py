@@ -22,7 +22,9 @@ from trouvaille.events import pages as events_pages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
-from trouvaille.settings import Settings
+from trouvaille.rekognition import pages as rekognition_pages
+from trouvaille.rekognition.costs import Tariff
+from trouvaille.settings import Engine, Settings
 from trouvaille.web import errors, i18n
 from trouvaille.web.render import STATIC, environment
 from trouvaille.web.security import Guard
@@ -59,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         public_url=settings.public_url,
         session_idle_days=settings.session_idle_days,
         session_absolute_days=settings.session_absolute_days,
+        has_costs=settings.engine is Engine.REKOGNITION,
     )
 
     @asynccontextmanager
@@ -79,10 +82,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.site = site
     app.state.passwords = Passwords(settings.hashing_threads)
+    app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
         accounts_pages.router,
         events_pages.router,
+        rekognition_pages.router,
         photos_pages.router,
         guests_pages.router,
         delivery_pages.router,

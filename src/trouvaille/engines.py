@@ -2,16 +2,24 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from trouvaille.core.db import Sessions
+from trouvaille.matching.by_rekognition import ByRekognition
+from trouvaille.matching.by_template import ByTemplate
 from trouvaille.matching.calibration import SFACE_TAIL, Tail
+from trouvaille.matching.engine import FaceEngine
 from trouvaille.rekognition.client import Collections
 from trouvaille.rekognition.costs import Tariff
+from trouvaille.rekognition.errors import Misconfigured
 from trouvaille.rekognition.meter import Meter
-from trouvaille.rekognition.service import Rekognition, instance_id
+from trouvaille.rekognition.service import Rekognition, anything_left, instance_id
 from trouvaille.rekognition.slots import Slots
-from trouvaille.settings import Settings
+from trouvaille.settings import Engine, Settings
 from trouvaille.vision.engine import LocalEngine
 from trouvaille.vision.weights import FaceInput, Weights, locate
+
+log = structlog.get_logger()
 
 
 class NotCalibrated(Exception):
@@ -101,3 +109,31 @@ async def rekognition(settings: Settings, sessions: Sessions) -> Rekognition:
         maybe=settings.rekognition_maybe / 100,
         threads=ThreadPoolExecutor(at_once, thread_name_prefix="rekognition"),
     )
+
+
+async def account(settings: Settings, sessions: Sessions) -> Rekognition | None:
+    """Amazon Rekognition where it is chosen, or where something of ours still has to be taken out of the account.
+
+    Raises:
+        Misconfigured: it is chosen, and boto3 or a region is missing.
+    """
+    if settings.engine is Engine.REKOGNITION:
+        return await rekognition(settings, sessions)
+    if not await anything_left(sessions):
+        return None
+    try:
+        return await rekognition(settings, sessions)
+    except Misconfigured as error:
+        log.warning("what lies in the AWS account stays there", reason=str(error))
+        return None
+
+
+def chosen(settings: Settings, pixels: LocalEngine, account: Rekognition | None) -> FaceEngine:
+    """The engine of the settings.
+
+    Args:
+        pixels: decodes photos and judges selfies, whichever engine tells faces apart.
+    """
+    if settings.engine is Engine.REKOGNITION and account is not None:
+        return ByRekognition(pixels, account)
+    return ByTemplate(pixels, tail(settings))

@@ -25,7 +25,7 @@ from trouvaille.photos import service as photos
 from trouvaille.photos import tasks as photos_tasks
 from trouvaille.rekognition import tasks as rekognition_tasks
 from trouvaille.rekognition import upkeep
-from trouvaille.settings import Engine, Settings
+from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
 
 log = structlog.get_logger()
@@ -51,26 +51,27 @@ async def run(
         concurrency: jobs that compute at the same time, each in a thread.
         forever: False keeps house once, does not wait for anything's time to come, and ends the worker once its queues
             are empty.
-        engine: one that is loaded already, to be used instead of a new one.
+        engine: a local one that is loaded already, to be used instead of a new one.
     """
     if settings.database_url is None:
         raise ValueError("a worker needs DATABASE_URL; `trouvaille serve` sets it")
-    tail = engines.tail(settings)
+    engines.tail(settings)  # raises before anything is opened
     if forever:
         _be_nice(queues)
     database = connect(settings.database_url, pool_size=concurrency + WAITING_JOBS + 2, application="trouvaille worker")
     sessions = sessions_of(database)
-    rekognition = await engines.rekognition(settings, sessions) if settings.engine is Engine.REKOGNITION else None
+    account = await engines.account(settings, sessions)
+    faces = engines.chosen(settings, engine or engines.local(settings, threads=concurrency), account)
     work = Work(
         sessions=sessions,
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
         threads=ThreadPoolExecutor(concurrency, thread_name_prefix="engine"),
-        engine=engine or engines.local(settings, threads=concurrency),
-        rekognition=rekognition,
+        engine=faces,
+        rekognition=account,
     )
     async with transaction(sessions) as session:
-        await reindex.register(session, work.engine.identity, tail)
+        await reindex.register(session, faces.identity, faces.tail)
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
     jobs = app.with_connector(connector)
     watching = []
@@ -104,8 +105,8 @@ async def run(
             with suppress(asyncio.CancelledError):
                 await task
         work.threads.shutdown(wait=False, cancel_futures=True)
-        if rekognition is not None:
-            rekognition.close()
+        if account is not None:
+            account.close()
         await database.dispose()
 
 
@@ -132,7 +133,7 @@ async def _keep_house(work: Work) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
         await guests.forget_undecided(session)
-        await reindex.ask(session, work.engine.identity)
+        await reindex.ask(session, work.engine)
         await events.erase_expired(session)
         await accounts.forget_expired_sessions(session)
         if work.rekognition is not None:

@@ -1,5 +1,6 @@
 """An AWS account on this machine, and events with photos and guests in a real database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,8 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.rekognition.eyes import Eyes
 from tests.rekognition.server import Account, picture, running
-from trouvaille import engines
+from trouvaille import engines, worker
 from trouvaille.accounts.models import Role, Staff
 from trouvaille.core.clock import now
 from trouvaille.core.db import Sessions, transaction
@@ -25,6 +27,7 @@ from trouvaille.rekognition.meter import Meter
 from trouvaille.rekognition.service import Rekognition
 from trouvaille.rekognition.slots import Slots
 from trouvaille.settings import Settings
+from trouvaille.vision.engine import LocalEngine
 
 PRICE = Decimal(1)
 
@@ -192,3 +195,21 @@ async def _party(sessions: Sessions, rekognition: Rekognition) -> Party:
 def another_party(sessions: Sessions, rekognition: Rekognition) -> Callable[[], Awaitable[Party]]:
     """Makes further events."""
     return lambda: _party(sessions, rekognition)
+
+
+@pytest.fixture(scope="session")
+def eyes_that_know(engine: LocalEngine, samples: dict[str, Path]) -> Eyes:
+    return Eyes(engine, samples)
+
+
+@pytest.fixture
+def eyes(account: Account, eyes_that_know: Eyes) -> Eyes:
+    """The account sees the sample guests in real photos."""
+    eyes_that_know.off, eyes_that_know.poor = 0.0, False
+    account.eyes = eyes_that_know
+    return eyes_that_know
+
+
+def work_off(settings: Settings, engine: LocalEngine) -> None:
+    """Work off every job that waits, as a worker process with these settings does."""
+    asyncio.run(worker.run(settings, worker.QUEUES, concurrency=2, forever=False, engine=engine))

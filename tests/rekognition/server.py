@@ -40,7 +40,8 @@ def picture(*people: float | dict[str, Any], size: int = 0) -> bytes:
     return made + b"\0" * max(0, size - len(made))
 
 
-def _people(jpeg: bytes) -> list[dict[str, Any]]:
+def people_of(jpeg: bytes) -> list[dict[str, Any]]:
+    """Who is on a picture that ``picture`` made."""
     if not jpeg.startswith(b"\xff\xd8"):
         raise Fault("InvalidImageFormatException")
     if jpeg[2:4] != COMMENT:
@@ -90,6 +91,7 @@ class Account:
         self.wrong: list[str] = []
         self.troubles: dict[str, list[Trouble]] = defaultdict(list)
         self.seconds = 0.0
+        self.eyes: Callable[[bytes], list[dict[str, Any]]] = people_of
         self.page = 4096
         self.keeps_doubles = False
         self.slow_users = False
@@ -176,7 +178,7 @@ class Account:
         QualityFilter: str,  # noqa: N803
     ) -> dict[str, Any]:
         collection = self._collection(CollectionId)
-        people = _people(Image["Bytes"])
+        people = self.eyes(Image["Bytes"])
         key = (ExternalImageId, sha256(Image["Bytes"]).hexdigest())
         known = [] if self.keeps_doubles else collection.images.get(key, [])
         ids = known or [str(uuid4()) for _ in people[:MaxFaces]]

@@ -20,7 +20,7 @@ from tests.rekognition.server import Account, picture
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.rekognition import costs as costs_module
 from trouvaille.rekognition.client import Collections
-from trouvaille.rekognition.costs import Tariff, costs, may_spend
+from trouvaille.rekognition.costs import Tariff, calls_left, costs
 from trouvaille.rekognition.errors import Away, BudgetSpent, Busy
 from trouvaille.rekognition.meter import Meter
 from trouvaille.rekognition.slots import Slots
@@ -260,8 +260,8 @@ async def test_the_operator_reads_what_a_month_has_cost(
             ("CreateUser", 1, Decimal(0)),
         ]
         assert (found.dollars, found.spent) == (Decimal("0.006"), False)
-        assert not await may_spend(session, Tariff(Decimal(2), Decimal("0.007")))
-        assert await may_spend(session, Tariff(Decimal(2), Decimal("0.008")))
+        assert await calls_left(session, Tariff(Decimal(2), Decimal("0.007"))) == 0
+        assert await calls_left(session, Tariff(Decimal(2), Decimal("0.008"))) == 1
     monkeypatch.setattr(costs_module, "now", lambda: datetime(2031, 2, 3, tzinfo=UTC))
     async with transaction(sessions) as session:
         found = await costs(session, TARIFF)

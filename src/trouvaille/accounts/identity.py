@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.passwords import Passwords
-from trouvaille.accounts.service import Kind, Viewer, require_staff, start_session, viewer_of
+from trouvaille.accounts.service import Kind, Viewer, require_administrator, require_staff, start_session, viewer_of
 from trouvaille.core.db import transaction
 from trouvaille.web.site import Session, site_of
 
@@ -41,6 +41,13 @@ def _staff(viewer: MaybeViewer) -> Viewer:
 
 
 StaffViewer = Annotated[Viewer, Depends(_staff)]
+
+
+def _administrator(viewer: MaybeViewer) -> Viewer:
+    return require_administrator(viewer)
+
+
+AdministratorViewer = Annotated[Viewer, Depends(_administrator)]
 
 
 def passwords_of(request: Request) -> Passwords:

@@ -263,3 +263,15 @@ def require_staff(viewer: Viewer | None) -> Viewer:
     if viewer.kind != "staff":
         raise Forbidden
     return viewer
+
+
+def require_administrator(viewer: Viewer | None) -> Viewer:
+    """The viewer, who must be an administrator.
+
+    Raises:
+        SignInNeeded, Forbidden
+    """
+    staff = require_staff(viewer)
+    if not staff.is_administrator:
+        raise Forbidden
+    return staff

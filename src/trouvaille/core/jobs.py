@@ -60,8 +60,8 @@ class JobDeath(Base):
 class Work:
     """What a worker hands to every job.
 
-    ``engine`` is the local face engine, whose type only job modules know; ``rekognition`` is the second engine, None
-    where the settings choose the local one.
+    ``engine`` is the face engine that the settings choose, as ``matching.engine`` describes it; ``rekognition`` is the
+    AWS account, None where nothing of ours can lie there. Only job modules know their types.
     """
 
     sessions: Sessions
@@ -198,25 +198,32 @@ async def hasten(sessions: Sessions, queues: Sequence[str]) -> int:
         return len((await session.execute(early, {"queues": list(queues)})).all())
 
 
-async def defer_again(session: AsyncSession, name: str, *, key: str, jobs: list[dict[str, UUID]], queue: str) -> int:
+async def defer_again(
+    session: AsyncSession, name: str, *, key: str, jobs: list[dict[str, UUID]], queue: str, priority: int = 0
+) -> int:
     """Ask for jobs, but not for those that still wait or run; returns how many were asked for.
 
     Args:
         key: the argument that tells whether two jobs are about the same thing.
         jobs: the arguments of each.
     """
+    busy = await unfinished(session, name, key=key, values=[arguments[key] for arguments in jobs])
+    missing: list[dict[str, Any]] = [dict(arguments) for arguments in jobs if arguments[key] not in busy]
+    for arguments in missing:
+        await defer(session, name, queue=queue, priority=priority, **arguments)
+    return len(missing)
+
+
+async def unfinished(session: AsyncSession, name: str, *, key: str, values: Sequence[UUID]) -> set[UUID]:
+    """Those of ``values`` about which a job of this name still waits or runs."""
     known = await session.scalars(
         text(
             "SELECT args->>:key FROM procrastinate_jobs"
             " WHERE task_name = :name AND status IN ('todo', 'doing') AND args->>:key = ANY(:values)"
         ),
-        {"key": key, "name": name, "values": [str(arguments[key]) for arguments in jobs]},
+        {"key": key, "name": name, "values": [str(value) for value in values]},
     )
-    busy = set(known)
-    missing: list[dict[str, Any]] = [dict(arguments) for arguments in jobs if str(arguments[key]) not in busy]
-    for arguments in missing:
-        await defer(session, name, queue=queue, **arguments)
-    return len(missing)
+    return {UUID(value) for value in known}
 
 
 STALLED = """

@@ -18,6 +18,7 @@ from trouvaille.delivery.access import Counts, Seen, Show
 from trouvaille.events import service as events
 from trouvaille.events.models import Event, Gallery
 from trouvaille.guests import service as guests
+from trouvaille.guests.models import PUT_OFF
 from trouvaille.matching import service as matching
 from trouvaille.matching.models import Verdict
 from trouvaille.web.forms import typed
@@ -104,6 +105,7 @@ async def gallery(
         "delivery/photos.html",
         tabs=_tabs(event, counts),
         enrolment_state=state.state,
+        put_off=state.reason == PUT_OFF,
         can_use_face=event.faces_on,
         processing=counts.processing,
         **context,

@@ -24,8 +24,8 @@ class Face(Base):
     box_xyxy: Mapped[list[float]] = mapped_column(ARRAY(REAL))
     score: Mapped[float] = mapped_column(REAL)
     quality: Mapped[float] = mapped_column(REAL)
-    # Unit length; its size is the engine's.
-    template: Mapped[NDArray[np.float32]] = mapped_column(HALFVEC())
+    # Unit length; its size is the engine's. NULL where the engine keeps templates itself and knows the face by its id.
+    template: Mapped[NDArray[np.float32] | None] = mapped_column(HALFVEC())
     # The template averaged with those of the same person in other photos; NULL until the event has been settled.
     refined: Mapped[NDArray[np.float32] | None] = mapped_column(HALFVEC())
     engine: Mapped[str] = mapped_column(String(120))

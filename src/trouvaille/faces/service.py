@@ -1,7 +1,7 @@
 """Faces found in photos, kept in one partition an event."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -15,12 +15,20 @@ from trouvaille.faces.models import Face
 
 @dataclass(frozen=True, slots=True)
 class FoundFace:
-    """A face as an engine describes it: box as fractions (left, top, right, bottom), template (d,) unit length."""
+    """A face as an engine describes it.
+
+    Attributes:
+        box_xyxy: left, top, right, bottom as fractions of the upright photo.
+        score: 0-1.
+        quality: 0-1.
+        template: (d,) unit length; None where the engine keeps it and knows the face by ``id``.
+    """
 
     box_xyxy: tuple[float, float, float, float]
     score: float
     quality: float
-    template: NDArray[np.float32]
+    template: NDArray[np.float32] | None
+    id: UUID = field(default_factory=uuid4)
 
 
 def partition_of(event_id: UUID) -> str:
@@ -72,7 +80,7 @@ async def replace_faces(
         rows = [
             {
                 "event_id": event_id,
-                "id": uuid4(),
+                "id": face.id,
                 "photo_id": photo_id,
                 "box_xyxy": list(face.box_xyxy),
                 "score": face.score,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, func, text
@@ -48,6 +48,9 @@ class Consent(Identified, Base):
     withdrawn_at: Mapped[datetime | None]
 
 
+PUT_OFF: Final = "put_off"
+
+
 class EnrolmentState(StrEnum):
     """How far a selfie has come."""
 
@@ -68,6 +71,7 @@ class Enrolment(Identified, Base):
         words(EnrolmentState),
         default=EnrolmentState.WAITING,
     )
+    # Why it was refused; or ``PUT_OFF``, of a selfie that waits because its face can't be looked for yet.
     reason: Mapped[str | None] = mapped_column(String(40))
     # While the guest has to say which face is theirs: the picture's size and the faces' boxes, all in its pixels.
     candidates: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

@@ -27,6 +27,10 @@ REASONS = {
     "too_many_pixels": Reason(N_("This picture is too large."), N_("Choose a smaller one, or use the camera.")),
     "unsupported": Reason(N_("We can't read this kind of picture."), N_("Choose a JPEG, or use the camera.")),
     "worker_died": Reason(N_("We could not read this picture."), N_("Please try another one.")),
+    "put_off": Reason(
+        N_("We have your selfie"),
+        N_("We can’t search the photos right now. We go on by ourselves as soon as we can; no need to send it again."),
+    ),
     "internal": Reason(N_("Something went wrong on our side."), N_("Please try again in a moment.")),
 }
 

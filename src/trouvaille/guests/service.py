@@ -26,14 +26,15 @@ from trouvaille.core import live
 from trouvaille.core.clock import now
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, InvalidForm, NotFound, SignInNeeded
-from trouvaille.core.jobs import SELFIES, defer
+from trouvaille.core.jobs import SELFIES, defer, unfinished
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.guests import consent
-from trouvaille.guests.models import Consent, Enrolment, EnrolmentState, Guest
+from trouvaille.guests.models import PUT_OFF, Consent, Enrolment, EnrolmentState, Guest
 
+ENROL_JOB = "matching.enrol"
 # Letters of any language, digits, and what people put between them; no @, so that it never looks like an address.
 USERNAME = re.compile(r"[\w][\w.\-]{1,38}[\w]")
 
@@ -214,7 +215,7 @@ async def submit_selfie(
 async def _ask_to_look(session: AsyncSession, enrolment: Enrolment) -> None:
     await defer(
         session,
-        "matching.enrol",
+        ENROL_JOB,
         queue=SELFIES,
         lock=f"guest:{enrolment.guest_id}",
         enrolment_id=enrolment.id,
@@ -314,6 +315,24 @@ async def forget_undecided(session: AsyncSession, *, older_than_s: float = 24 * 
     for enrolment in rows:
         await refuse(session, enrolment, "several_faces")
     return len(rows)
+
+
+async def put_off(session: AsyncSession, enrolment: Enrolment) -> None:
+    """Leave a selfie waiting, and tell its guest that nothing is lost; ``resume_put_off`` goes on with it."""
+    enrolment.reason = PUT_OFF
+    await session.flush()
+    await tell(session, enrolment)
+
+
+async def resume_put_off(session: AsyncSession, *, most: int) -> int:
+    """Ask again for selfies whose face could not be looked for when their turn came; returns for how many."""
+    query = select(Enrolment).where(Enrolment.state == EnrolmentState.WAITING, Enrolment.reason == PUT_OFF)
+    waiting = list(await session.scalars(query.order_by(Enrolment.created_at).limit(most)))
+    busy = await unfinished(session, ENROL_JOB, key="enrolment_id", values=[each.id for each in waiting])
+    left = [each for each in waiting if each.id not in busy]
+    for enrolment in left:
+        await _ask_to_look(session, enrolment)
+    return len(left)
 
 
 async def refuse(session: AsyncSession, enrolment: Enrolment, reason: str) -> None:

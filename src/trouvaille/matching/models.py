@@ -7,7 +7,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import REAL, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import REAL, ForeignKey, Index, LargeBinary, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 
 class Probe(Base):
-    """The template of an accepted selfie as one engine sees it: (d,) unit length.
+    """An accepted selfie as one engine knows it.
 
     While photos are read anew by another engine, a guest has one of each, so that no photo is lost sight of.
     """
@@ -41,9 +41,13 @@ class Probe(Base):
     event_id: Mapped[UUID]
     guest_id: Mapped[UUID] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"), index=True)
     quality: Mapped[float] = mapped_column(REAL)
-    template: Mapped[NDArray[np.float32]] = mapped_column(HALFVEC())
+    # (d,) unit length; NULL where the engine keeps it.
+    template: Mapped[NDArray[np.float32] | None] = mapped_column(HALFVEC())
     # The template improved by the guest's own answers; NULL until there are some.
     refined: Mapped[NDArray[np.float32] | None] = mapped_column(HALFVEC())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    # When an engine that keeps templates was last asked for the guest's photos.
+    searched_at: Mapped[datetime | None]
 
     # A new photo is compared with everybody enrolled in its event.
     __table_args__ = (Index("ix_probes_gallery", "event_id", "engine"),)
@@ -55,8 +59,9 @@ class KnownEngine(Base):
     __tablename__ = "engines"
 
     identity: Mapped[str] = mapped_column(String(120), primary_key=True)
-    tail_offset: Mapped[float]
-    tail_slope: Mapped[float]
+    # NULL where the engine compares faces itself.
+    tail_offset: Mapped[float | None]
+    tail_slope: Mapped[float | None]
     started_at: Mapped[datetime] = mapped_column(default=now)
 
 

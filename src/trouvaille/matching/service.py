@@ -95,15 +95,15 @@ async def present_thresholds(session: AsyncSession, event_id: UUID, engine: str)
 
 
 async def keep_probe(
-    session: AsyncSession, enrolment: Enrolment, *, template: NDArray[np.float32], quality: float, engine: str
+    session: AsyncSession, enrolment: Enrolment, *, template: NDArray[np.float32] | None, quality: float, engine: str
 ) -> None:
     """Keep what an engine made of an accepted selfie.
 
     Args:
-        template: (d,) unit length.
+        template: (d,) unit length; None where the engine keeps it.
         quality: 0-1.
     """
-    row = {"template": HalfVector(template), "refined": None, "quality": quality}
+    row = {"template": None if template is None else HalfVector(template), "refined": None, "quality": quality}
     whose = {"event_id": enrolment.event_id, "guest_id": enrolment.guest_id}
     new = insert(Probe).values(enrolment_id=enrolment.id, engine=engine, **whose, **row)
     await session.execute(new.on_conflict_do_update(index_elements=[Probe.enrolment_id, Probe.engine], set_=row))
@@ -211,9 +211,16 @@ async def answer(session: AsyncSession, guest_id: UUID, photo_id: UUID, verdict:
     await live.publish(session, f"guest:{guest_id}", "photos")
 
 
-async def forget_undecided(session: AsyncSession, guest_id: UUID) -> None:
-    """Erase what an older selfie found, except what the guest said of it."""
-    await session.execute(delete(Match).where(Match.guest_id == guest_id, Match.verdict.is_(None)))
+async def forget_undecided(session: AsyncSession, guest_id: UUID, *, except_of: str | None = None) -> None:
+    """Erase what an older selfie found, except what the guest said of it.
+
+    Args:
+        except_of: an engine that decides itself what stays of the photos that it has read.
+    """
+    gone = delete(Match).where(Match.guest_id == guest_id, Match.verdict.is_(None))
+    if except_of is not None:
+        gone = gone.where(Match.photo_id.not_in(select(Photo.id).where(Photo.engine == except_of)))
+    await session.execute(gone)
 
 
 async def forget_guest(session: AsyncSession, guest_id: UUID) -> int:

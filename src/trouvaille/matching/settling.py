@@ -26,7 +26,7 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.events.models import Event
 from trouvaille.matching import people
 from trouvaille.matching.calibration import Thresholds
-from trouvaille.matching.models import Match, Probe, Settlement, Verdict
+from trouvaille.matching.models import KnownEngine, Match, Probe, Settlement, Verdict
 from trouvaille.matching.people import Found, Gallery
 from trouvaille.matching.service import POOR_QUALITY, join_as_selfie, present_thresholds
 from trouvaille.photos.models import Photo
@@ -136,12 +136,17 @@ class _Settled:
 async def settle(sessions: Sessions, compute: Compute, event_id: UUID) -> None:
     """Bring the matches of an event to what follows from its faces, selfies and answers as they are now.
 
+    Faces whose templates lie elsewhere are left to the engine that keeps them.
+
     Args:
         compute: runs a function in a thread.
     """
     async with transaction(sessions) as session:
         engines = await session.scalars(
-            select(Photo.engine).where(Photo.event_id == event_id, Photo.engine.is_not(None)).distinct()
+            select(Photo.engine)
+            .join(KnownEngine, KnownEngine.identity == Photo.engine)
+            .where(Photo.event_id == event_id, KnownEngine.tail_slope.is_not(None))
+            .distinct()
         )
     for engine in sorted(filter(None, engines)):
         await _settle_engine(sessions, compute, event_id, engine)

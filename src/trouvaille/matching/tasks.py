@@ -1,10 +1,9 @@
 """The jobs that the product exists for: looking at a photo, at a selfie, and at all of an event together.
 
-None holds a transaction while it computes, and each may run twice without harm.
+None holds a transaction while it computes, and each may run twice without harm. None asks which engine runs.
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +17,19 @@ from trouvaille.core.erase import erase
 from trouvaille.core.errors import NotFound
 from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
 from trouvaille.events.models import Event
+from trouvaille.events.service import NoSuchEvent
 from trouvaille.faces import service as faces
-from trouvaille.faces.service import FoundFace
 from trouvaille.guests import service as guests
+from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
-from trouvaille.matching import service, settling
+from trouvaille.guests.service import ConsentNeeded
+from trouvaille.matching import reindex, service
+from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
 from trouvaille.photos import service as photos
-from trouvaille.photos.models import Photo, PhotoState
-from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieRefused, SeveralFaces, Unreadable
+from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
+from trouvaille.photos.service import NoSuchPhoto
+from trouvaille.vision.selfie import Box
+from trouvaille.vision.types import PhotoAnalysis, SelfieAnalysis, SelfieRefused, SeveralFaces, Unreadable
 
 log = structlog.get_logger()
 
@@ -37,13 +41,14 @@ async def _give_up_photo(session: AsyncSession, args: dict[str, Any], reason: st
 
 
 def _is_shown_already(photo: Photo) -> bool:
-    """Whether another engine has read it: then guests keep what they have, whatever this one makes of it."""
-    return photo.state is PhotoState.READY and photo.engine is not None
+    """Whether another engine has read it, or its faces were put off: then it stays, whatever comes of them now."""
+    return photo.state is PhotoState.READY and (photo.engine is not None or photo.reason == PUT_OFF)
 
 
 @job("matching.index_photo", queue=PHOTOS, abandon=_give_up_photo)
 async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
     """Read a photo: renditions, faces, and the matches of everybody who is enrolled, in one commit."""
+    engine: FaceEngine = work.engine
     async with transaction(work.sessions) as session:
         photo = await session.get(Photo, UUID(photo_id))
         event = await session.get(Event, photo.event_id) if photo else None
@@ -51,34 +56,56 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
         # Deleted, perhaps after a worker that died here had put renditions.
         await work.storage.delete_under(Photo(id=UUID(photo_id), event_id=UUID(event_id)).folder)
         return
-    if _is_done(photo, event, work.engine.identity):
+    if _is_done(photo, event, engine.identity):
         return
     try:
         data = await work.storage.get(photo.original_key)
-        analysis = await work.compute(work.engine.analyse_photo, data, faces=event.faces_on)
-    except (Unreadable, NotFound) as error:
-        reason = error.reason.value if isinstance(error, Unreadable) else "internal"
-        if _is_shown_already(photo):
-            log.warning("photo can't be read anew", photo=str(photo.id), reason=reason)
-            return
-        async with transaction(work.sessions) as session:
-            await photos.set_failed(session, photo.id, reason)
-            await service.ask_to_settle(session, event.id)  # it may have been the last
-    else:
+        looked = await work.compute(engine.look_at_photo, data, faces=event.faces_on)
         await asyncio.gather(
-            *(work.storage.put(photo.rendition_key(made.name), made.jpeg) for made in analysis.renditions)
+            *(work.storage.put(photo.rendition_key(made.name), made.jpeg) for made in looked.renditions)
         )
-        if event.faces_on:
-            await faces.ensure_partition(work.sessions, event.id)
-        async with transaction(work.sessions) as session:
-            await _keep_photo(session, work, photo, event, analysis)
+        seen = await engine.learn_photo(work, photo, looked) if event.faces_on else None
+    except (NoSuchPhoto, NoSuchEvent):  # deleted while we looked
+        await work.storage.delete_under(photo.folder)
+    except (Unreadable, NotFound) as error:
+        await _fail(work, photo, error)
+    except PutOff as later:
+        await _keep(work, photo, event, looked, None)
+        if later.soon:
+            raise
+    else:
+        await _keep(work, photo, event, looked, seen)
 
 
 def _is_done(photo: Photo, event: Event, engine: str) -> bool:
     return photo.state is PhotoState.READY and (photo.engine == engine or not event.faces_on)
 
 
-async def _keep_photo(session: AsyncSession, work: Work, photo: Photo, event: Event, analysis: PhotoAnalysis) -> None:
+async def _fail(work: Work, photo: Photo, error: Unreadable | NotFound) -> None:
+    reason = _reason_of(error)
+    if photo.state is PhotoState.READY and photo.engine is not None:
+        log.warning("photo can't be read anew", photo=str(photo.id), reason=reason)
+        return
+    async with transaction(work.sessions) as session:
+        await photos.set_failed(session, photo.id, reason)
+        await service.ask_to_settle(session, photo.event_id)  # it may have been the last
+
+
+async def _keep(work: Work, photo: Photo, event: Event, looked: PhotoAnalysis, seen: SeenPhoto | None) -> None:
+    if event.faces_on:
+        await faces.ensure_partition(work.sessions, event.id)
+    async with transaction(work.sessions) as session:
+        await _keep_photo(session, work.engine, photo, event, looked, seen)
+
+
+async def _keep_photo(
+    session: AsyncSession,
+    engine: FaceEngine,
+    photo: Photo,
+    event: Event,
+    looked: PhotoAnalysis,
+    seen: SeenPhoto | None,
+) -> None:
     await service.join_as_photo(session, event.id)
     # The event before the photo, as deleting an event does: the other way round each could wait for the other.
     present = await session.get(Event, event.id, with_for_update={"read": True})
@@ -89,32 +116,36 @@ async def _keep_photo(session: AsyncSession, work: Work, photo: Photo, event: Ev
     if present.faces_on and not event.faces_on:
         # Face finding was switched on while we looked without it.
         await photos.ask_again(session, kept)
-    kept.state, kept.reason = PhotoState.READY, None
-    kept.width_px, kept.height_px = analysis.width_px, analysis.height_px
-    kept.taken_at = analysis.taken_at
-    if analysis.taken_at is not None:
-        kept.shown_at = analysis.taken_at.replace(tzinfo=kept.created_at.tzinfo)
-    if event.faces_on:
-        kept.faces, kept.engine = len(analysis.faces), work.engine.identity
+    _describe(kept, looked)
+    if seen is not None:
+        kept.faces, kept.engine = len(seen.faces), engine.identity
         await session.flush()
-        await faces.replace_faces(
-            session, event_id=event.id, photo_id=kept.id, faces=_found(analysis.faces), engine=work.engine.identity
-        )
-        await service.match_photo(session, event_id=event.id, photo_id=kept.id, engine=work.engine.identity)
+        await engine.keep_photo(session, kept, seen)
+    elif event.faces_on and kept.engine is not None:
+        await reindex.put_off(session, kept)
+    elif event.faces_on:
+        kept.reason = PUT_OFF
     await session.flush()
     if event.faces_on:
         await service.ask_to_settle(session, event.id)
     await live.publish(session, f"event:{event.id}")
 
 
-def _found(found: Sequence[Face]) -> list[FoundFace]:
-    return [FoundFace(face.box_xyxy, face.score, face.quality, face.template) for face in found]
+def _describe(photo: Photo, looked: PhotoAnalysis) -> None:
+    photo.state, photo.reason = PhotoState.READY, None
+    photo.width_px, photo.height_px = looked.width_px, looked.height_px
+    photo.taken_at = looked.taken_at
+    if looked.taken_at is not None:
+        photo.shown_at = looked.taken_at.replace(tzinfo=photo.created_at.tzinfo)
 
 
 async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
     enrolment = await session.get(Enrolment, UUID(args["enrolment_id"]))
-    if enrolment is not None and enrolment.state is EnrolmentState.WAITING:
-        await guests.refuse(session, enrolment, reason)
+    if enrolment is None or enrolment.state is not EnrolmentState.WAITING:
+        return
+    if reason != "worker_died" and enrolment.reason == SELFIE_PUT_OFF:
+        return  # it is asked for again
+    await guests.refuse(session, enrolment, reason)
 
 
 @job("matching.enrol", queue=SELFIES, abandon=_give_up_selfie)
@@ -129,29 +160,37 @@ async def enrol(work: Work, *, enrolment_id: str, guest_id: str, event_id: str) 
         return
     if enrolment.state is not EnrolmentState.WAITING:
         return
+    engine: FaceEngine = work.engine
     try:
         frames = await _frames(work, enrolment)
-        analysis = await work.compute(work.engine.analyse_selfie, frames, chosen=_chosen(enrolment))
+        looked = await work.compute(engine.look_at_selfie, frames, chosen=_chosen(enrolment))
+        await engine.learn_selfie(work, enrolment, looked)
     except SeveralFaces as error:
         await _ask_who(work, enrolment, frames[error.frame], error)
-        return
+    except (NoSuchEvent, ConsentNeeded):
+        await _remove_selfie(work, enrolment)
     except (SelfieRefused, Unreadable, NotFound) as error:
         await _refuse(work, enrolment.id, _reason_of(error))
-        return
-    await guests.keep_frames(work.storage, enrolment, [work.vault.seal(jpeg) for jpeg in analysis.jpegs])
-    await work.storage.delete([enrolment.choice_key])
-    async with transaction(work.sessions) as session:
-        await _keep_selfie(session, work, enrolment, analysis)
+    except PutOff as later:
+        await _put_off_selfie(work, enrolment.id)
+        if later.soon:
+            raise
+    else:
+        await guests.keep_frames(work.storage, enrolment, [work.vault.seal(jpeg) for jpeg in looked.jpegs])
+        await work.storage.delete([enrolment.choice_key])
+        async with transaction(work.sessions) as session:
+            await _keep_selfie(session, engine, enrolment, looked)
 
 
 async def _frames(work: Work, enrolment: Enrolment) -> list[bytes]:
     return [work.vault.unseal(sealed) for sealed in await guests.frames_of(work.storage, enrolment)]
 
 
-def _chosen(enrolment: Enrolment) -> tuple[float, ...] | None:
+def _chosen(enrolment: Enrolment) -> Box | None:
     if enrolment.chosen is None or enrolment.candidates is None:
         return None
-    return tuple(enrolment.candidates["boxes_xyxy"][enrolment.chosen])
+    left, top, right, bottom = enrolment.candidates["boxes_xyxy"][enrolment.chosen]
+    return left, top, right, bottom
 
 
 async def _ask_who(work: Work, seen: Enrolment, frame: bytes, error: SeveralFaces) -> None:
@@ -166,7 +205,7 @@ async def _ask_who(work: Work, seen: Enrolment, frame: bytes, error: SeveralFace
         await guests.ask_who(session, enrolment, size_wh=error.size_wh, boxes_xyxy=error.boxes_xyxy)
 
 
-def _reason_of(error: SelfieRefused | Unreadable | NotFound) -> str:
+def _reason_of(error: SelfieRefused | Unreadable | NotFound | ConsentNeeded) -> str:
     if isinstance(error, SelfieRefused):
         return error.problem.value
     return error.reason.value if isinstance(error, Unreadable) else "internal"
@@ -179,7 +218,24 @@ async def _refuse(work: Work, enrolment_id: UUID, reason: str) -> None:
             await guests.refuse(session, enrolment, reason)
 
 
-async def _keep_selfie(session: AsyncSession, work: Work, seen: Enrolment, analysis: SelfieAnalysis) -> None:
+async def _remove_selfie(work: Work, seen: Enrolment) -> None:
+    """Consent was withdrawn, or the event deleted, while we looked."""
+    async with transaction(work.sessions) as session:
+        enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
+        if enrolment is None:
+            await erase(session, prefix=seen.folder)
+        else:
+            await guests.remove_enrolment(session, enrolment)
+
+
+async def _put_off_selfie(work: Work, enrolment_id: UUID) -> None:
+    async with transaction(work.sessions) as session:
+        enrolment = await session.get(Enrolment, enrolment_id, with_for_update=True)
+        if enrolment is not None and enrolment.state is EnrolmentState.WAITING:
+            await guests.put_off(session, enrolment)
+
+
+async def _keep_selfie(session: AsyncSession, engine: FaceEngine, seen: Enrolment, looked: SelfieAnalysis) -> None:
     await service.join_as_selfie(session, seen.event_id)
     enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
     if enrolment is None:  # consent was withdrawn while we looked
@@ -190,56 +246,61 @@ async def _keep_selfie(session: AsyncSession, work: Work, seen: Enrolment, analy
         await guests.remove_enrolment(session, enrolment)
         return
     await guests.forget_other_enrolments(session, enrolment)
-    enrolment.state, enrolment.decided_at = EnrolmentState.ACCEPTED, now()
+    enrolment.state, enrolment.reason, enrolment.decided_at = EnrolmentState.ACCEPTED, None, now()
     await session.flush()
-    template, engine = analysis.template, work.engine.identity
-    await service.keep_probe(session, enrolment, template=template, quality=analysis.quality, engine=engine)
-    await service.forget_undecided(session, enrolment.guest_id)
-    await service.match_guest(
-        session,
-        event_id=enrolment.event_id,
-        guest_id=enrolment.guest_id,
-        template=template,
-        engine=engine,
-    )
+    await engine.keep_selfie(session, enrolment, looked, new=True)
     await service.ask_to_settle(session, enrolment.event_id)
     await guests.tell(session, enrolment)
 
 
 @job("matching.look_again", queue=SELFIES)
 async def look_again(work: Work, *, enrolment_id: str) -> None:
-    """Make a template of an accepted selfie as this engine sees it. The others stay, and so do the matches."""
+    """Know an accepted selfie by this engine too. What others made of it stays, and so do the matches."""
+    engine: FaceEngine = work.engine
     async with transaction(work.sessions) as session:
         seen = await session.get(Enrolment, UUID(enrolment_id))
     if seen is None or seen.state is not EnrolmentState.ACCEPTED:
         return
     try:
-        analysis = await work.compute(work.engine.analyse_selfie, await _frames(work, seen))
-    except (SelfieRefused, Unreadable, NotFound) as error:
+        looked = await work.compute(engine.look_at_selfie, await _frames(work, seen))
+        await engine.learn_selfie(work, seen, looked)
+    except (SelfieRefused, Unreadable, NotFound, ConsentNeeded) as error:
         log.warning("selfie can't be read anew", enrolment=enrolment_id, reason=_reason_of(error))
         return
-    engine = work.engine.identity
+    except PutOff as later:
+        async with transaction(work.sessions) as session:
+            await reindex.put_off_selfie(session, seen)
+        if later.soon:
+            raise
+        return
     async with transaction(work.sessions) as session:
         await service.join_as_selfie(session, seen.event_id)
         enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
         if enrolment is None:  # consent was withdrawn while we looked
             return
-        await service.keep_probe(
-            session, enrolment, template=analysis.template, quality=analysis.quality, engine=engine
-        )
-        await service.match_guest(
-            session,
-            event_id=enrolment.event_id,
-            guest_id=enrolment.guest_id,
-            template=analysis.template,
-            engine=engine,
-        )
+        await engine.keep_selfie(session, enrolment, looked, new=False)
         await service.ask_to_settle(session, enrolment.event_id)
+
+
+@job("matching.find_photos", queue=SELFIES)
+async def find_photos(work: Work, *, enrolment_id: str) -> None:
+    """Search for a guest's photos, where that is not done in the commit that accepts the selfie."""
+    engine: FaceEngine = work.engine
+    try:
+        await engine.find_photos(work, UUID(enrolment_id))
+    except PutOff as later:
+        if later.soon:
+            raise
 
 
 @job("matching.settle", queue=UPKEEP)
 async def settle(work: Work, *, event_id: str) -> None:
     """Look at all faces, selfies and answers of an event together, and correct the matches."""
+    engine: FaceEngine = work.engine
     async with transaction(work.sessions) as session:
         await hold_askers(session, photos.SETTLE_JOB, event_id)
-    await settling.settle(work.sessions, work.compute, UUID(event_id))
+    try:
+        await engine.settle(work, UUID(event_id))
+    except PutOff as later:
+        if later.soon:
+            raise

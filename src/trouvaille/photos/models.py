@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, text
@@ -9,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
 from trouvaille.core.db import Base, Identified, words
+
+PUT_OFF: Final = "put_off"
 
 
 class PhotoState(StrEnum):
@@ -31,6 +34,7 @@ class Photo(Identified, Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     media_type: Mapped[str] = mapped_column(String(40))
     state: Mapped[PhotoState] = mapped_column(words(PhotoState), default=PhotoState.WAITING)
+    # Why it failed; or ``PUT_OFF``, of a photo that is ready but whose faces can't be looked at yet.
     reason: Mapped[str | None] = mapped_column(String(40))
     width_px: Mapped[int | None]
     height_px: Mapped[int | None]
@@ -48,6 +52,7 @@ class Photo(Identified, Base):
         # Galleries run from the newest photo to the oldest.
         Index("ix_photos_gallery", event_id, text("shown_at DESC"), text("id DESC")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
+        Index("ix_photos_put_off", created_at, postgresql_where=text("reason = 'put_off'")),
     )
 
     @property

@@ -53,7 +53,7 @@ ThisEvent = Annotated[Event, Depends(_event)]
 
 
 @router.get("")
-async def studio(request: Request, session: Session, viewer: StaffViewer) -> Response:
+async def studio(request: Request, session: Session, site: ThisSite, viewer: StaffViewer) -> Response:
     mine = await events.of_staff(session, viewer)
     ids = [event.id for event in mine]
     photos, turnouts = await service.progresses(session, ids), await guests.turnouts(session, ids)
@@ -74,7 +74,7 @@ async def studio(request: Request, session: Session, viewer: StaffViewer) -> Res
                 "state": "open" if event.is_open else "expired",
             }
         )
-    return page(request, "photos/studio.html", events=rows)
+    return page(request, "photos/studio.html", events=rows, show_costs=site.has_costs and viewer.is_administrator)
 
 
 async def _watched(request: Request, viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:

@@ -22,7 +22,7 @@ from trouvaille.core.jobs import PHOTOS, UPKEEP, defer, defer_again, defer_once
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
 from trouvaille.events.service import NoSuchEvent
-from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 
 INDEX_JOB = "matching.index_photo"
 SETTLE_JOB = "matching.settle"
@@ -112,13 +112,17 @@ async def take_in(
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many photos an event has, by state, and the faces found in them."""
+    """How many photos an event has, by state, and the faces found in them.
+
+    ``put_off`` photos are among those that are ready: their faces can't be looked at yet.
+    """
 
     total: int = 0
     ready: int = 0
     waiting: int = 0
     failed: int = 0
     faces: int = 0
+    put_off: int = 0
 
 
 async def progress(session: AsyncSession, event_id: UUID) -> Progress:
@@ -140,6 +144,7 @@ async def progresses(session: AsyncSession, event_ids: Sequence[UUID]) -> dict[U
             of(PhotoState.WAITING),
             of(PhotoState.FAILED),
             func.coalesce(func.sum(Photo.faces), 0),
+            func.count().filter(Photo.state == PhotoState.READY, Photo.reason == PUT_OFF),
         )
         .where(Photo.event_id.in_(event_ids))
         .group_by(Photo.event_id)
@@ -248,6 +253,12 @@ async def look_for_faces(session: AsyncSession, event: Event) -> int:
         Photo.event_id == event.id, Photo.engine.is_(None), Photo.state == PhotoState.READY
     )
     return await ask_for_index(session, query)
+
+
+async def resume_put_off(session: AsyncSession, *, most: int) -> int:
+    """Ask again for photos whose faces could not be looked at when their turn came, the oldest first."""
+    query = select(Photo.id, Photo.event_id).where(Photo.state == PhotoState.READY, Photo.reason == PUT_OFF)
+    return await ask_for_index(session, query.order_by(Photo.created_at).limit(most))
 
 
 async def requeue_forgotten(session: AsyncSession, *, older_than_s: float = 60) -> int:

@@ -1,7 +1,7 @@
 """What the calls cost. Light enough for web processes: nothing here knows boto3."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.clock import now
-from trouvaille.rekognition.models import RekognitionCalls, RekognitionFace
+from trouvaille.rekognition.models import RekognitionCalls, RekognitionFace, RekognitionInstance
 
 BILLED: Final = frozenset({"IndexFaces", "SearchFaces", "SearchUsers", "AssociateFaces", "DisassociateFaces"})
 """Operations of "Group 1" of https://aws.amazon.com/rekognition/pricing/. The others that we use are free."""
@@ -63,7 +63,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """One month's calls, and what lies in the account now."""
+    """One month's calls, what lies in the account now, and what the service last refused with, if it does."""
 
     month: date
     lines: tuple[Line, ...]
@@ -71,6 +71,8 @@ class Costs:
     ceiling: Decimal
     stored_faces: int
     storage_dollars: Decimal
+    trouble: str | None
+    trouble_at: datetime | None
 
     @property
     def spent(self) -> bool:
@@ -96,6 +98,7 @@ async def costs(session: AsyncSession, tariff: Tariff, *, month: date | None = N
     month = month or this_month()
     calls = await calls_of(session, month)
     lines = [Line(operation, count, tariff.cost(operation, count)) for operation, count in calls.items()]
+    instance = await session.scalar(select(RekognitionInstance))
     stored = await session.scalar(select(func.count()).select_from(RekognitionFace)) or 0
     return Costs(
         month=month,
@@ -104,9 +107,12 @@ async def costs(session: AsyncSession, tariff: Tariff, *, month: date | None = N
         ceiling=tariff.ceiling,
         stored_faces=stored,
         storage_dollars=STORAGE_PER_1000 * stored / 1000,
+        trouble=instance.trouble if instance else None,
+        trouble_at=instance.trouble_at if instance else None,
     )
 
 
-async def may_spend(session: AsyncSession, tariff: Tariff) -> bool:
-    """Whether a photo may still be sent this month: asked before it is decoded for nothing."""
-    return tariff.allows("IndexFaces", await calls_of(session, this_month()))
+async def calls_left(session: AsyncSession, tariff: Tariff) -> int:
+    """How many billed calls the ceiling still lets through this month."""
+    left = tariff.ceiling - tariff.total(await calls_of(session, this_month()))
+    return max(0, int(left * 1000 / tariff.per_1000))

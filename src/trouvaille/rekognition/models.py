@@ -21,6 +21,9 @@ class RekognitionInstance(Base):
 
     only: Mapped[bool] = mapped_column(primary_key=True, default=True)
     id: Mapped[UUID] = mapped_column(default=uuid4)
+    # What the service answered instead of working, until it works again.
+    trouble: Mapped[str | None] = mapped_column(String(500))
+    trouble_at: Mapped[datetime | None]
 
 
 class RekognitionCollection(Base):

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import Select, delete, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -91,7 +91,7 @@ class PhotoMatch:
 
 @dataclass(frozen=True, slots=True)
 class GuestMatch:
-    """A photo of a guest, by the face in it that resembles them most; ``similarity`` is 0-1."""
+    """A photo with a face that resembles a guest; ``similarity`` is 0-1."""
 
     photo_id: UUID
     face_id: UUID
@@ -207,9 +207,9 @@ async def enrol(
 async def matches_of_guest(
     sessions: Sessions, rekognition: Rekognition, *, event_id: UUID, enrolment_id: UUID
 ) -> list[GuestMatch]:
-    """The photos of the event that an enrolled guest resembles at least ``maybe``, each once.
+    """The faces in the event's photos that resemble an enrolled guest at least ``maybe``, each once.
 
-    A photo that was deleted at this moment may be among them.
+    Several may be of one photo; one that was deleted at this moment may be among them.
     """
     async with transaction(sessions) as session:
         query = select(RekognitionFace.face_id).where(RekognitionFace.enrolment_id == enrolment_id)
@@ -226,9 +226,27 @@ async def matches_of_guest(
     for found in await _together(search, faces):
         for face in found:
             photo_id = face.belongs.photo_id
-            if photo_id and (photo_id not in best or face.similarity > best[photo_id].similarity):
-                best[photo_id] = GuestMatch(photo_id, face.id, face.similarity)
+            if photo_id and (face.id not in best or face.similarity > best[face.id].similarity):
+                best[face.id] = GuestMatch(photo_id, face.id, face.similarity)
     return list(best.values())
+
+
+async def give_up(session: AsyncSession, *, photos: Select[UUID], selfies: Select[UUID]) -> None:
+    """Have faces swept away that nobody needs any more, although their photo or selfie is there.
+
+    Args:
+        photos: selects ids of photos.
+        selfies: selects ids of enrolments.
+    """
+    faces = update(RekognitionFace)
+    await session.execute(faces.where(RekognitionFace.photo_id.in_(photos)).values(photo_id=None))
+    await session.execute(faces.where(RekognitionFace.enrolment_id.in_(selfies)).values(enrolment_id=None))
+
+
+async def anything_left(sessions: Sessions) -> bool:
+    """Whether something of ours may lie in the account."""
+    async with transaction(sessions) as session:
+        return await session.scalar(select(RekognitionCollection.event_id).limit(1)) is not None
 
 
 async def _together(act: Callable[[UUID], Any], ids: Iterable[UUID]) -> list[Any]:

@@ -6,6 +6,7 @@ has to be kept in step.
 
 from contextvars import ContextVar
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +15,7 @@ from babel import Locale, negotiate_locale
 from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_currency, format_decimal
 from babel.support import NullTranslations, Translations
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -122,6 +123,16 @@ def long_datetime(value: datetime | None) -> str:
 def number(value: float) -> str:
     """1,234 or 1 234."""
     return format_decimal(value, locale=Locale.parse(current()))
+
+
+def dollars(value: Decimal) -> str:
+    """$1,234.50 or 1 234,50 $US."""
+    return format_currency(value, "USD", locale=Locale.parse(current()))
+
+
+def month(value: date) -> str:
+    """March 2026."""
+    return format_date(value, "LLLL y", locale=Locale.parse(current()))
 
 
 UNITS = (N_("%(n)s B"), N_("%(n)s KB"), N_("%(n)s MB"), N_("%(n)s GB"))

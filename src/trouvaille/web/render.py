@@ -14,7 +14,7 @@ from trouvaille.web import i18n
 
 PACKAGE = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
-SLICES = ("web", "accounts", "events", "guests", "photos", "delivery", "privacy")
+SLICES = ("web", "accounts", "events", "guests", "photos", "rekognition", "delivery", "privacy")
 
 
 class AssetsMissing(RuntimeError):
@@ -54,6 +54,7 @@ def environment() -> Environment:
     )
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(date=i18n.long_date, datetime=i18n.long_datetime, filesize=i18n.file_size, number=i18n.number)
+    made.filters.update(dollars=i18n.dollars, month=i18n.month)
     made.globals.update(static=static, locales=list(i18n.LANGUAGES.items()))
     return made
 

@@ -25,7 +25,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The parts of one web process; made once by the application factory."""
+    """The parts of one web process; made once by the application factory.
+
+    ``has_costs`` says that faces are told apart for money, so that administrators are led to the page about it.
+    """
 
     sessions: Sessions
     storage: Storage
@@ -35,6 +38,7 @@ class Site:
     public_url: str | None
     session_idle_days: int
     session_absolute_days: int
+    has_costs: bool = False
 
 
 def site_of(request: Request) -> Site:
