@@ -70,6 +70,7 @@ def page(
     path = "/" + asked.path.lstrip("/")  # two slashes would name another server
     address = URL(here or (f"{path}?{asked.query}" if asked.query else path))
     context.setdefault("event", None)
+    context.setdefault("sends_mail", request.app.state.site.sends_mail)
     html = (
         environment()
         .get_template(template)
@@ -94,4 +95,9 @@ def go(address: str) -> RedirectResponse:
 
 def wants_json(request: Request) -> bool:
     """Whether a script asks, rather than a person's browser."""
-    return "json" in request.headers.get("accept", "")
+    return for_scripts(request) or "json" in request.headers.get("accept", "")
+
+
+def for_scripts(request: Request) -> bool:
+    """Whether an address belongs to the API, or an access token comes along: then nobody looks at pages."""
+    return request.url.path.startswith("/api/") or "authorization" in request.headers

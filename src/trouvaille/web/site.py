@@ -35,6 +35,8 @@ class Site:
     public_url: str | None
     session_idle_days: int
     session_absolute_days: int
+    sends_mail: bool = False
+    operator_contact: str | None = None
 
 
 def site_of(request: Request) -> Site:
