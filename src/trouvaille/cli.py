@@ -45,6 +45,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
 
     settings = _settings(host=host, port=port, data_dir=data_dir)
     _check_engine(settings)
+    settings.relay()  # its password may be in a file that is not there
     logs.configure(settings.log_level, process="supervisor")
     instance.check_port(settings.host, settings.port)
     with instance.database(settings) as (ready, postgres):

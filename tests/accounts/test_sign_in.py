@@ -216,3 +216,32 @@ def test_old_counts_sessions_and_links_are_cleared_away(
     with psycopg.connect(settings.database_url or "") as connection:
         for table in ("attempts", "sessions", "session_proofs", "account_links"):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
+
+
+def test_guessing_at_many_names_from_one_address_becomes_slow_too(
+    owner: Visitor, visitor: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "ADDRESS", Pace(free=4, first_s=30, longest_s=300, forgets_one_in_s=10))
+    visitor().register("PARTY234", "rose")
+    answers = [visitor().sign_in(f"name{number}", WRONG).status_code for number in range(7)]
+    assert answers == [422] * 5 + [429] * 2
+    assert owner.sign_in("owner@example.org").status_code == 303, "a browser that was in before is not held up"
+
+
+def test_a_recipe_goes_once_no_password_is_kept_by_it(
+    owner: Visitor, visitor: Visitors, raised: TestClient, settings: Settings, run_jobs: Callable[[], None]
+) -> None:
+    def passes() -> list[int]:
+        run_jobs()
+        with psycopg.connect(settings.database_url or "") as connection:
+            return sorted(row[0] for row in connection.execute("SELECT passes FROM password_recipes"))
+
+    later = Visitor(raised)
+    visitor().register("PARTY234", "rose")
+    later.sign_in("owner@example.org")
+    assert passes() == [2, 3]
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute("UPDATE password_recipes SET created_at = created_at - interval '8 days'")
+    assert passes() == [2, 3], "one guest has not come back yet"
+    later.sign_in("rose")
+    assert passes() == [3]

@@ -24,6 +24,7 @@ def _forgot(
         request,
         "accounts/forgot.html",
         status=status_of(error) if error else 200,
+        here="/forgot",
         form=form,
         sent=sent,
         contact=site.operator_contact,
@@ -64,8 +65,11 @@ async def _reset(request: Request, session: Session, token: str, form: Form, *, 
 
 
 @router.get("/reset/{token}")
-async def reset_form(request: Request, session: Session, token: str) -> Response:
-    _, subjects = await links.opened(session, Purpose.RESET, token)
+async def reset_form(request: Request, session: Session, site: ThisSite, token: str) -> Response:
+    try:
+        _, subjects = await links.opened(session, Purpose.RESET, token)
+    except Gone as error:
+        return _forgot(request, site, Form().refused(error), error)
     return await _reset(request, session, token, Form({"account": " ".join(str(who.id) for who in subjects)}))
 
 
@@ -79,8 +83,8 @@ async def reset(request: Request, session: Session, site: ThisSite, passwords: T
         changed = await links.reset(
             session, site.vault, passwords, token, password=form.value("password"), chosen=chosen
         )
-    except Gone:
-        raise
+    except Gone as error:
+        return _forgot(request, site, Form().refused(error), error)
     except Refused as error:
         return await _reset(request, session, token, form.refused(error), status=status_of(error))
     response = go(landing_of(changed[0]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -91,27 +91,33 @@ async def charge(sessions: Sessions, charges: Charges) -> float:
     Raises:
         TooOften: one of the keys has to wait; then nothing is counted, so that trying on does not prolong the wait.
     """
-    moment = now()
     async with transaction(sessions) as session:
         # In the order of their keys, so that two attempts can't wait for each other.
-        fresh = [{"key": key, "level": 0.0, "at": moment} for key in sorted(charges)]
-        await session.execute(insert(Attempts).values(fresh).on_conflict_do_nothing())
-        rows = await session.scalars(
-            select(Attempts).where(Attempts.key.in_(charges)).order_by(Attempts.key).with_for_update()
+        fresh = [{"key": key, "level": 0.0, "at": now()} for key in sorted(charges)]
+        # Setting a level to itself locks its row until the end of the transaction.
+        held = (
+            insert(Attempts)
+            .values(fresh)
+            .on_conflict_do_update(index_elements=[Attempts.key], set_={"level": Attempts.level})
         )
-        found = list(rows)
+        found, moment = list(await session.scalars(held.returning(Attempts))), now()
         waits = [_left_s(row, charges[row.key], moment) for row in found]
         if max(waits) > 0:
             raise TooOften(max(waits))
         for row in found:
             pace = charges[row.key]
-            row.level = pace.later(row.level, (moment - row.at).total_seconds()) + 1
+            row.level = pace.later(row.level, _passed_s(row, moment)) + 1
             row.at = moment
         return max(charges[row.key].wait_s(row.level) for row in found)
 
 
 def _left_s(row: Attempts, pace: Pace, moment: datetime) -> float:
-    return pace.wait_s(row.level) - (moment - row.at).total_seconds()
+    return max(0.0, pace.wait_s(row.level) - _passed_s(row, moment))
+
+
+def _passed_s(row: Attempts, moment: datetime) -> float:
+    # Another machine's clock may be ahead of ours.
+    return max(0.0, (moment - row.at).total_seconds())
 
 
 async def give_back(session: AsyncSession, keys: Iterable[bytes]) -> None:

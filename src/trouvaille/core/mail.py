@@ -13,7 +13,7 @@ from email.utils import format_datetime, parseaddr
 from uuid import UUID
 
 import structlog
-from sqlalchemy import LargeBinary
+from sqlalchemy import LargeBinary, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -64,10 +64,12 @@ async def post(session: AsyncSession, vault: Vault, letter: Letter) -> None:
     await defer(session, "mail.send", queue=MAIL, priority=PRIORITY, letter_id=row.id)
 
 
+async def _forget(session: AsyncSession, letter_id: str) -> None:
+    await session.execute(delete(Outgoing).where(Outgoing.id == UUID(letter_id)))
+
+
 async def _give_up(session: AsyncSession, args: dict[str, str], reason: str) -> None:
-    row = await session.get(Outgoing, UUID(args["letter_id"]))
-    if row is not None:
-        await session.delete(row)
+    await _forget(session, args["letter_id"])
 
 
 @job("mail.send", queue=MAIL, abandon=_give_up, tries=TRIES)
@@ -85,7 +87,7 @@ async def _send(work: Work, *, letter_id: str) -> None:
     except LetterRefused:
         log.warning("letter refused", letter=letter_id)
     async with transaction(work.sessions) as session:
-        await _give_up(session, {"letter_id": letter_id}, "")
+        await _forget(session, letter_id)
 
 
 def _message(letter: Letter, relay: Relay, letter_id: UUID) -> EmailMessage:

@@ -100,4 +100,5 @@ def wants_json(request: Request) -> bool:
 
 def for_scripts(request: Request) -> bool:
     """Whether an address belongs to the API, or an access token comes along: then nobody looks at pages."""
-    return request.url.path.startswith("/api/") or "authorization" in request.headers
+    brings_token = request.headers.get("authorization", "").lower().startswith("bearer ")
+    return brings_token or request.url.path.startswith("/api/")
