@@ -111,6 +111,18 @@ def test_logs_name_nobody_when_a_letter_fails(
     assert "rose@example.org" not in said.out + said.err + "".join(mine)
 
 
+@pytest.mark.parametrize("odd", ["a,b@example.org", "<a>@example.org", "a;b:c@example.org", '"a@example.org'])
+def test_an_address_that_is_none_brings_no_letter_to_anybody_else(
+    owner: Visitor, visitor: Visitors, post_office: PostOffice, run_jobs: Jobs, settings: Settings, odd: str
+) -> None:
+    run_jobs()
+    before = len(post_office.received)
+    visitor().register("PARTY234", "rose", email=odd)
+    run_jobs()
+    assert len(post_office.received) == before
+    assert _count(settings, "SELECT count(*) FROM outgoing_mail") == 0
+
+
 @pytest.fixture
 def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A certificate for this machine that our side trusts."""

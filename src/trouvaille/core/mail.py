@@ -8,6 +8,8 @@ import smtplib
 import ssl
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from uuid import UUID
@@ -81,8 +83,8 @@ async def _send(work: Work, *, letter_id: str) -> None:
     if work.relay is None:
         raise LetterRefused("no mail server is set")
     letter = Letter(**work.vault.open_note("mail", row.sealed))
-    message = _message(letter, work.relay, row.id)
     try:
+        message = _message(letter, work.relay, row.id)
         await asyncio.to_thread(_hand_over, work.relay, message)
     except LetterRefused:
         log.warning("letter refused", letter=letter_id)
@@ -92,7 +94,7 @@ async def _send(work: Work, *, letter_id: str) -> None:
 
 def _message(letter: Letter, relay: Relay, letter_id: UUID) -> EmailMessage:
     message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = letter.subject, relay.sender, letter.to
+    message["Subject"], message["From"], message["To"] = letter.subject, relay.sender, _one_address(letter.to)
     message["Date"] = format_datetime(now())
     # The same at a second try, so that a mailbox can tell that it has the letter already.
     message["Message-ID"] = f"<{letter_id}@{parseaddr(relay.sender)[1].rpartition('@')[2]}>"
@@ -101,6 +103,19 @@ def _message(letter: Letter, relay: Relay, letter_id: UUID) -> EmailMessage:
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
     return message
+
+
+def _one_address(address: str) -> Address:
+    """An address as a header holds it: one, whatever signs it is made of.
+
+    Raises:
+        LetterRefused: it is none.
+    """
+    try:
+        return Address(addr_spec=address)
+    except (ValueError, MessageError):
+        pass  # the error's text holds the address
+    raise LetterRefused("this is no address")
 
 
 def _hand_over(relay: Relay, message: EmailMessage) -> None:
