@@ -24,6 +24,8 @@ EVERYBODY = {"stranger", "guest", "other guest", "organiser", "other organiser",
 STAFF = {"organiser", "other organiser", "administrator"}
 THE_STAFF = {"organiser", "administrator"}
 THE_GUEST = {"guest"}
+THE_ADMINISTRATOR = {"administrator"}
+SIGNED_IN = EVERYBODY - {"stranger", "expired", "revoked"}
 
 # Who gets through. Everybody else is sent to sign in, or told that it is forbidden or not there.
 ALLOWED: dict[str, set[str]] = {
@@ -34,6 +36,26 @@ ALLOWED: dict[str, set[str]] = {
     "POST /sign-in": EVERYBODY,
     "POST /sign-in/choose": EVERYBODY,
     "POST /sign-out": EVERYBODY,
+    "GET /forgot": EVERYBODY,
+    "POST /forgot": EVERYBODY,
+    "GET /reset/{token}": EVERYBODY,  # the link is the proof; tests/accounts/test_reset
+    "POST /reset/{token}": EVERYBODY,
+    "GET /confirm/{token}": EVERYBODY,
+    "POST /confirm/{token}": EVERYBODY,
+    "GET /account": SIGNED_IN,
+    "POST /account/password": SIGNED_IN,
+    "POST /account/confirm": SIGNED_IN,
+    "POST /account/switch": set(),  # to an account that was proved; tests/accounts/test_switching
+    "GET /account/devices": SIGNED_IN,
+    "POST /account/devices/revoke-others": SIGNED_IN,
+    "POST /account/devices/{session_id}/revoke": THE_GUEST,
+    "GET /account/tokens": STAFF,
+    "POST /account/tokens": STAFF,
+    "POST /account/tokens/{token_id}/revoke": {"organiser"},
+    "GET /server/audit": THE_ADMINISTRATOR,
+    "GET /server/reset-link": THE_ADMINISTRATOR,
+    "POST /server/reset-link": THE_ADMINISTRATOR,
+    "GET /api/v1/me": SIGNED_IN,
     "GET /setup": set(),  # once there is an account
     "POST /setup": set(),
     "GET /livez": EVERYBODY,
@@ -77,6 +99,9 @@ ALLOWED: dict[str, set[str]] = {
 }
 # These end what the others need, so they come last.
 DESTRUCTIVE = (
+    "POST /account/devices/{session_id}/revoke",
+    "POST /account/devices/revoke-others",
+    "POST /account/tokens/{token_id}/revoke",
     "POST /e/{code}/me/withdraw",
     "POST /e/{code}/me/delete",
     "POST /studio/{event_id}/photos/{photo_id}/delete",
@@ -139,6 +164,8 @@ def world(
 
     people["guest"].send_selfie(selfie_jpeg(GUESTS[2], samples))
     run_jobs()
+    visitor().sign_in("guest")
+    people["organiser"].post("/account/tokens", {"name": "script", "scopes": "account:read"})
     token = people["revoked"].browser.cookies["trouvaille"]
     people["revoked"].post("/sign-out")
     people["revoked"].browser.cookies["trouvaille"] = token
@@ -153,8 +180,12 @@ def world(
             " SELECT guests.id, photos.id, photos.event_id, 0.9, 'sure', now() FROM guests, photos"
             " WHERE guests.username = 'guest'"
         )
+        second = "SELECT id FROM sessions WHERE subject_id = (SELECT id FROM guests WHERE username = 'guest')"
+        (session_id,) = connection.execute(f"{second} ORDER BY created_at DESC LIMIT 1").fetchone() or ("",)
+        (token_id,) = connection.execute("SELECT id FROM api_tokens").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
+    fill |= {"session_id": str(session_id), "token_id": str(token_id), "token": "no-such-link"}
     return World(people, fill)
 
 
@@ -229,6 +260,18 @@ def test_a_change_asked_for_by_another_site_is_refused(world: World) -> None:
         assert answer.status_code == 403
     same = {"origin": "http://testserver", "sec-fetch-site": "same-origin"}
     assert organiser.browser.post(path, data={"name": "wrong"}, headers=same).status_code == 422
+
+
+def test_every_change_asked_for_by_another_site_is_refused(world: World, site: TestClient) -> None:
+    evil = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+    for route in _routes(site.app):  # type: ignore[arg-type]
+        method, path = route.split(" ", 1)
+        if method != "GET":
+            for name, value in world.fill.items():
+                path = path.replace(f"{{{name}}}", value)
+            for header, value in evil.items():
+                answer = world.people["administrator"].browser.request(method, path, headers={header: value})
+                assert answer.status_code == 403, route
 
 
 def test_every_answer_carries_the_security_headers(world: World) -> None:

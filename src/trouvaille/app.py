@@ -9,6 +9,8 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 
 from trouvaille import logs
+from trouvaille.accounts import account_pages, link_pages, server_pages
+from trouvaille.accounts import api as accounts_api
 from trouvaille.accounts import pages as accounts_pages
 from trouvaille.accounts.identity import identify
 from trouvaille.accounts.passwords import Passwords
@@ -62,6 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
         session_idle_days=settings.session_idle_days,
         session_absolute_days=settings.session_absolute_days,
         has_costs=settings.engine is Engine.REKOGNITION,
+        sends_mail=settings.smtp_host is not None,
+        operator_contact=settings.operator_contact,
     )
 
     @asynccontextmanager
@@ -81,11 +85,17 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.site = site
-    app.state.passwords = Passwords(settings.hashing_threads)
+    app.state.passwords = Passwords(
+        settings.hashing_threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes
+    )
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
         accounts_pages.router,
+        account_pages.router,
+        link_pages.router,
+        server_pages.router,
+        accounts_api.router,
         events_pages.router,
         rekognition_pages.router,
         photos_pages.router,

@@ -45,6 +45,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
 
     settings = _settings(host=host, port=port, data_dir=data_dir)
     _check_engine(settings)
+    settings.relay()  # its password may be in a file that is not there
     logs.configure(settings.log_level, process="supervisor")
     instance.check_port(settings.host, settings.port)
     with instance.database(settings) as (ready, postgres):
@@ -84,11 +85,15 @@ def _say_where(settings: Settings) -> None:
         finally:
             await engine.dispose()
 
-    address = settings.public_url or f"http://{_shown_host(settings.host)}:{settings.port}"
+    address = _address(settings)
     typer.echo(f"Trouvaille is at {address}")
     if asyncio.run(is_new()):
         token = Vault(load_key(settings.data_dir / "secret.key")).setup_token()
         typer.echo(f"First start: make your account at {address}/setup?token={token}")
+
+
+def _address(settings: Settings) -> str:
+    return (settings.public_url or f"http://{_shown_host(settings.host)}:{settings.port}").rstrip("/")
 
 
 def _shown_host(host: str) -> str:
@@ -129,7 +134,7 @@ def application() -> Any:
 
 @cli.command()
 def worker(
-    queues: Annotated[str, typer.Option(help="Queues to serve, separated by commas.")] = "selfies,photos,upkeep",
+    queues: Annotated[str, typer.Option(help="Queues to serve, separated by commas.")] = "selfies,photos,upkeep,mail",
     concurrency: Annotated[int | None, typer.Option(min=1, max=64, help="Jobs at the same time.")] = None,
 ) -> None:
     """Run a worker process; needs DATABASE_URL."""
@@ -196,6 +201,26 @@ def create(
             typer.echo(problem.text % problem.params if problem.params else problem.text, err=True)
         raise typer.Exit(1) from error
     typer.echo(f"{name} can now sign in as {role.value}.")
+
+
+@admin.command("reset-link")
+def reset_link(email: Annotated[str, typer.Argument(help="Address of the account.")], data_dir: DataDir = None) -> None:
+    """Print a link with which somebody who forgot their password chooses a new one; it works once, for an hour."""
+    from trouvaille import instance
+    from trouvaille.accounts import links
+    from trouvaille.core.db import Sessions, transaction
+    from trouvaille.core.errors import Refused
+
+    async def make(sessions: Sessions, _: Settings) -> str:
+        async with transaction(sessions) as session:
+            return (await links.make_reset(session, email, by=None))[0]
+
+    settings = _settings(data_dir=data_dir)
+    try:
+        token = instance.on_database(settings, make)
+    except Refused as error:
+        sys.exit(error.text)
+    typer.echo(f"{_address(settings)}/reset/{token}")
 
 
 @admin.command()

@@ -92,12 +92,17 @@ def workers(settings: Settings) -> list[Child]:
                 f"worker-photos-{number}",
                 "worker",
                 "--queues",
-                "photos,upkeep",
+                "photos,upkeep,mail",
                 "--concurrency",
                 str(settings.photo_threads),
             )
         )
     return made
+
+
+def hasher(settings: Settings, *, threads: int) -> Passwords:
+    """Passwords as these settings want them."""
+    return Passwords(threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes)
 
 
 def create_staff(settings: Settings, *, email: str, name: str, password: str, role: Role) -> None:
@@ -108,7 +113,7 @@ def create_staff(settings: Settings, *, email: str, name: str, password: str, ro
     """
 
     async def create(sessions: Sessions) -> None:
-        passwords = Passwords(1)
+        passwords = hasher(settings, threads=1)
         try:
             async with transaction(sessions) as session:
                 await accounts.create_staff(

@@ -13,6 +13,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from trouvaille.core.relay import Relay, Security
+
 
 def default_data_dir() -> Path:
     """Where an instance keeps everything: a system folder for root, the user's own otherwise.
@@ -55,6 +57,18 @@ class Settings(BaseSettings):
     session_idle_days: int = Field(30, ge=1)
     session_absolute_days: int = Field(180, ge=1)
     hashing_threads: int = Field(2, ge=1, le=64)
+    # OWASP's parameters for Argon2id are the floor; docs/operator.md.
+    password_memory_kib: int = Field(19456, ge=19456, le=1024**2)
+    password_passes: int = Field(2, ge=2, le=20)
+    audit_days: int = Field(365, ge=90)
+    operator_contact: str | None = None
+    smtp_host: str | None = None
+    smtp_port: int | None = Field(None, ge=1, le=65535)
+    smtp_security: Security = Security.STARTTLS
+    smtp_sender: str | None = None
+    smtp_user: str | None = None
+    smtp_password: str | None = Field(None, repr=False)
+    smtp_password_file: Path | None = None
     stalled_after_s: float = Field(15.0, ge=2)
     log_level: str = "INFO"
 
@@ -119,6 +133,31 @@ class Settings(BaseSettings):
         if self.rekognition_maybe > self.rekognition_sure:
             raise ValueError("TROUVAILLE_REKOGNITION_MAYBE must not be above TROUVAILLE_REKOGNITION_SURE")
         return self
+
+    @model_validator(mode="after")
+    def _mail_is_described(self) -> Self:
+        if self.smtp_host is not None and (self.smtp_sender is None or self.public_url is None):
+            raise ValueError(
+                "TROUVAILLE_SMTP_HOST needs TROUVAILLE_SMTP_SENDER, and TROUVAILLE_PUBLIC_URL for the links in mails"
+            )
+        if self.smtp_password is not None and self.smtp_password_file is not None:
+            raise ValueError("set TROUVAILLE_SMTP_PASSWORD or TROUVAILLE_SMTP_PASSWORD_FILE, not both")
+        return self
+
+    def relay(self) -> Relay | None:
+        """The server that takes our mail; None when none is set."""
+        if self.smtp_host is None or self.smtp_sender is None:
+            return None
+        usual = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
+        password = self.smtp_password_file.read_text().strip() if self.smtp_password_file else self.smtp_password
+        return Relay(
+            host=self.smtp_host,
+            port=self.smtp_port or usual[self.smtp_security],
+            security=self.smtp_security,
+            sender=self.smtp_sender,
+            user=self.smtp_user,
+            password=password,
+        )
 
     @property
     def photos_url(self) -> str:

@@ -10,10 +10,13 @@ import structlog
 from procrastinate import PsycopgConnector
 
 from trouvaille import engines
+from trouvaille.accounts import audit, links, throttle
 from trouvaille.accounts import service as accounts
-from trouvaille.core import erase
+from trouvaille.accounts import sessions as signed_in
+from trouvaille.accounts import tasks as accounts_tasks
+from trouvaille.core import erase, mail
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
-from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
+from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
@@ -29,9 +32,9 @@ from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
 
 log = structlog.get_logger()
-QUEUES = (SELFIES, PHOTOS, UPKEEP)
+QUEUES = (SELFIES, PHOTOS, UPKEEP, MAIL)
 # Importing a tasks module declares its jobs.
-DECLARED = (erase, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
+DECLARED = (erase, mail, accounts_tasks, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
 WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
 
@@ -69,6 +72,8 @@ async def run(
         threads=ThreadPoolExecutor(concurrency, thread_name_prefix="engine"),
         engine=faces,
         rekognition=account,
+        relay=settings.relay(),
+        public_url=settings.public_url,
     )
     async with transaction(sessions) as session:
         await reindex.register(session, faces.identity, faces.tail)
@@ -77,10 +82,10 @@ async def run(
     watching = []
     if forever:
         watching.append(asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))))
-        watching.append(asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(work))))
+        watching.append(asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(work, settings))))
     else:
         await _revive(sessions, settings)
-        await _keep_house(work)
+        await _keep_house(work, settings)
     try:
         async with jobs.open_async():
             log.info("worker ready", queues=list(queues))
@@ -129,12 +134,16 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
     await revive(sessions, stalled_after_s=settings.stalled_after_s)
 
 
-async def _keep_house(work: Work) -> None:
+async def _keep_house(work: Work, settings: Settings) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
         await guests.forget_undecided(session)
         await reindex.ask(session, work.engine)
         await events.erase_expired(session)
-        await accounts.forget_expired_sessions(session)
+        await signed_in.forget_expired(session)
+        await links.forget_expired(session)
+        await throttle.forget(session)
+        await accounts.forget_old_recipes(session)
+        await audit.forget(session, older_than_days=settings.audit_days)
         if work.rekognition is not None:
             await upkeep.ask_if_needed(session, work.rekognition.instance)

@@ -1,53 +1,105 @@
-"""Who is asking: read from the cookie once a request, before anything else."""
+"""Who is asking: read from the cookie or the bearer token once a request, before anything else."""
 
+from collections.abc import Sequence
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import audit, sessions, tokens
+from trouvaille.accounts.audit import Act
+from trouvaille.accounts.devices import device_of
+from trouvaille.accounts.entry import KnownBrowser
 from trouvaille.accounts.passwords import Passwords
-from trouvaille.accounts.service import Kind, Viewer, require_administrator, require_staff, start_session, viewer_of
+from trouvaille.accounts.service import Subject, Viewer, require_administrator, require_staff
+from trouvaille.accounts.sessions import Lifetimes
+from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
-from trouvaille.web.site import Session, site_of
+from trouvaille.core.errors import Invalid, SignInNeeded
+from trouvaille.core.secrets import new_token
+from trouvaille.web.site import Session, Site, site_of
 
-COOKIE = "trouvaille"
+COOKIE, BROWSER_COOKIE = "trouvaille", "trouvaille-browser"
+BROWSER_DAYS = 400  # browsers keep no cookie longer
+KNOWN_AT_MOST = 20
+
+
+def _is_https(request: Request) -> bool:
+    # A phone on the local network has no TLS; a cookie marked Secure would never come back from it.
+    return request.url.scheme == "https" or (site_of(request).public_url or "").startswith("https://")
+
+
+def cookie_name(request: Request, name: str = COOKIE) -> str:
+    """With TLS it begins with ``__Host-``: then no other host of the domain, and no page without TLS, can set it."""
+    return f"__Host-{name}" if _is_https(request) else name
+
+
+def _set_cookie(request: Request, response: Response, name: str, value: str, max_age_s: int) -> None:
+    response.set_cookie(
+        cookie_name(request, name), value, max_age=max_age_s, httponly=True, samesite="lax", secure=_is_https(request)
+    )
+
+
+def lifetimes_of(site: Site) -> Lifetimes:
+    """How long sessions last on this server."""
+    return Lifetimes(site.session_idle_days, site.session_absolute_days)
 
 
 async def identify(request: Request) -> Viewer | None:
-    """The viewer of this request, in a short transaction of its own: a stream must not keep one open for hours."""
+    """The viewer of this request, in a short transaction of its own: a stream must not keep one open for hours.
+
+    Raises:
+        SignInNeeded, Forbidden: a bearer token that is unknown, or lacks the route's scope.
+    """
     if not hasattr(request.state, "viewer"):
         request.state.viewer = None
-        if token := request.cookies.get(COOKIE):
-            site = site_of(request)
-            async with transaction(site.sessions) as session:
-                request.state.viewer = await viewer_of(session, token, idle_days=site.session_idle_days)
+        async with transaction(site_of(request).sessions) as session:
+            request.state.viewer = await _viewer(request, session)
     viewer: Viewer | None = request.state.viewer
     return viewer
 
 
+async def _viewer(request: Request, session: AsyncSession) -> Viewer | None:
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return await tokens.viewer_of(session, token.strip(), scope=_scope(request))
+    return await present_viewer(request, session)
+
+
+def _scope(request: Request) -> str | None:
+    """What a route wants of a bearer token: a route that says nothing takes none."""
+    extra = getattr(request.scope.get("route"), "openapi_extra", None) or {}
+    scope: str | None = extra.get(tokens.SCOPE_KEY)
+    return scope
+
+
 async def present_viewer(request: Request, session: AsyncSession) -> Viewer | None:
     """The viewer as of now: a stream that was opened an hour ago asks again, since they may have signed out."""
-    site = site_of(request)
-    return await viewer_of(session, request.cookies.get(COOKIE), idle_days=site.session_idle_days)
+    token = request.cookies.get(cookie_name(request))
+    return await sessions.viewer_of(session, token, lifetimes=lifetimes_of(site_of(request)))
 
 
 MaybeViewer = Annotated[Viewer | None, Depends(identify)]
+
+
+def _anybody(viewer: MaybeViewer) -> Viewer:
+    if viewer is None:
+        raise SignInNeeded
+    return viewer
 
 
 def _staff(viewer: MaybeViewer) -> Viewer:
     return require_staff(viewer)
 
 
-StaffViewer = Annotated[Viewer, Depends(_staff)]
-
-
 def _administrator(viewer: MaybeViewer) -> Viewer:
     return require_administrator(viewer)
 
 
-AdministratorViewer = Annotated[Viewer, Depends(_administrator)]
+AnyViewer = Annotated[Viewer, Depends(_anybody)]
+StaffViewer = Annotated[Viewer, Depends(_staff)]
+Administrator = Annotated[Viewer, Depends(_administrator)]
 
 
 def passwords_of(request: Request) -> Passwords:
@@ -59,16 +111,60 @@ def passwords_of(request: Request) -> Passwords:
 ThesePasswords = Annotated[Passwords, Depends(passwords_of)]
 
 
-async def sign_in(request: Request, session: Session, response: Response, kind: Kind, subject_id: UUID) -> None:
-    """Sign the browser in as somebody, with a token that it never had before."""
+async def sign_in(
+    request: Request, session: Session, response: Response, subject: Subject, *, proved: Sequence[Subject] = ()
+) -> None:
+    """Sign the browser in as somebody, with a token that it never had before; whoever it was before is signed out.
+
+    Args:
+        proved: all accounts that the same password opened; the browser may switch to them.
+    """
     site = site_of(request)
-    token = await start_session(session, kind, subject_id, absolute_days=site.session_absolute_days)
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=site.session_absolute_days * 86400,
-        httponly=True,
-        samesite="lax",
-        # A phone on the local network has no TLS; a cookie marked Secure would never come back from it.
-        secure=request.url.scheme == "https" or (site.public_url or "").startswith("https://"),
+    await sessions.end(session, request.cookies.get(cookie_name(request)))
+    token = await sessions.start(
+        session,
+        subject,
+        lifetimes=lifetimes_of(site),
+        device=device_of(request.headers.get("user-agent", "")),
+        proved=proved,
     )
+    _set_cookie(request, response, COOKIE, token, site.session_absolute_days * 86400)
+    _remember(request, response, [subject, *proved])
+
+
+async def switch(request: Request, session: Session, response: Response, viewer: Viewer, subject: Subject) -> None:
+    """Go on as another of the accounts that were proved when this session began.
+
+    Raises:
+        NotFound: it was not proved.
+    """
+    token, expires_at = await sessions.switch(session, viewer, subject)
+    _set_cookie(request, response, COOKIE, token, int((expires_at - now()).total_seconds()))
+
+
+async def sign_out(request: Request, session: Session, response: Response, viewer: Viewer | None) -> None:
+    """End the browser's session."""
+    if viewer is not None:
+        await audit.note(session, Act.SIGNED_OUT, by=viewer, event_id=viewer.event_id)
+    await sessions.end(session, request.cookies.get(cookie_name(request)))
+    response.delete_cookie(cookie_name(request), httponly=True, samesite="lax", secure=_is_https(request))
+
+
+def known_browser(request: Request) -> KnownBrowser | None:
+    """Who has signed in from this browser before; None when nobody has."""
+    ticket = request.cookies.get(cookie_name(request, BROWSER_COOKIE))
+    if not ticket:
+        return None
+    try:
+        content = site_of(request).vault.open_ticket("browser", ticket, max_age_s=BROWSER_DAYS * 86400)
+    except Invalid:
+        return None
+    return KnownBrowser(content["number"], tuple(content["who"]))
+
+
+def _remember(request: Request, response: Response, subjects: Sequence[Subject]) -> None:
+    browser = known_browser(request) or KnownBrowser(new_token())
+    fresh = [str(who.id) for who in subjects]
+    known = [*fresh, *(who for who in browser.who if who not in fresh)][:KNOWN_AT_MOST]
+    ticket = site_of(request).vault.ticket("browser", {"number": browser.number, "who": known})
+    _set_cookie(request, response, BROWSER_COOKIE, ticket, BROWSER_DAYS * 86400)

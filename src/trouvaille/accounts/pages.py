@@ -2,21 +2,25 @@
 
 import hmac
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from trouvaille.accounts import service
-from trouvaille.accounts.identity import COOKIE, MaybeViewer, ThesePasswords, sign_in
+from trouvaille.accounts import entry, identity, letters, service
+from trouvaille.accounts.entry import Attempt
+from trouvaille.accounts.identity import MaybeViewer, ThesePasswords
 from trouvaille.accounts.models import Role
 from trouvaille.accounts.service import Kind, Subject
 from trouvaille.core.db import lock_exclusive
 from trouvaille.core.errors import N_, Invalid, NotFound, Refused
-from trouvaille.web.errors import status_of
+from trouvaille.core.secrets import token_hash
+from trouvaille.web import i18n
+from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.i18n import gettext
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite
+from trouvaille.web.site import Session, ThisSite, address_of
 
 router = APIRouter(include_in_schema=False)
 CHOICE_S = 300
@@ -27,15 +31,37 @@ def home_of(kind: Kind, event_code: str | None) -> str:
     return f"/e/{event_code}/photos" if kind == "guest" else "/studio"
 
 
-def _landing(subject: Subject, wish: str) -> str:
+# Pages that belong to nobody's event, and to everybody who is signed in.
+OWN_PAGES = ("/account", "/account/devices", "/account/tokens")
+
+
+def landing_of(subject: Subject, wish: str = "") -> str:
     """The page that was asked for before signing in, if it is one of theirs; never another site's."""
-    allowed = f"/e/{subject.event_code}/" if subject.kind == "guest" else "/studio"
-    return wish if wish.startswith(allowed) and "//" not in wish else home_of(subject.kind, subject.event_code)
+    allowed = (f"/e/{subject.event_code}/",) if subject.kind == "guest" else ("/studio", "/server/")
+    if wish in OWN_PAGES or (wish.startswith(allowed) and "//" not in wish):
+        return wish
+    return home_of(subject.kind, subject.event_code)
 
 
-async def _sign_in_page(request: Request, session: Session, form: Form, status: int = 200) -> Response:
+def label_of(who: Subject) -> str:
+    """How an account is called where its owner chooses among several."""
+    return who.detail if who.kind == "guest" else gettext(N_("Studio"))
+
+
+async def _sign_in_page(request: Request, session: Session, form: Form, error: Refused | None = None) -> Response:
     name = await service.event_name(session, form.value("event"))
-    return page(request, "accounts/sign_in.html", status=status, form=form, event_name=name)
+    status = status_of(error) if error else 200
+    shown = page(
+        request,
+        "accounts/sign_in.html",
+        status=status,
+        here="/sign-in",
+        form=form,
+        event_name=name,
+        waits=status == 429,
+    )
+    shown.headers.update(retry_headers(error) if error else {})
+    return shown
 
 
 @router.get("/sign-in")
@@ -48,23 +74,28 @@ async def sign_in_form(
 @router.post("/sign-in")
 async def sign_in_now(request: Request, session: Session, site: ThisSite, passwords: ThesePasswords) -> Response:
     form = typed(await request.form(), "identifier", "password", "event", "next")
+    attempt = Attempt(
+        name=form.value("identifier"),
+        password=form.value("password"),
+        address=request.client.host if request.client else "",
+        browser=identity.known_browser(request),
+    )
     try:
-        fits = await service.who_fits(session, passwords, form.value("identifier"), form.value("password"))
+        fits = await entry.who_fits(site.sessions, site.vault, passwords, attempt)
     except Refused as error:
-        return await _sign_in_page(request, session, form.refused(error), status_of(error))
+        return await _sign_in_page(request, session, form.refused(error), error)
     here = [who for who in fits if who.event_code and who.event_code == form.value("event").upper()]
-    fits = here or fits
-    if len(fits) > 1:
-        ticket = site.vault.ticket(
-            "sign-in", {"fits": [[who.kind, str(who.id)] for who in fits], "next": form.value("next")}
-        )
-        choices = [(f"{who.kind}:{who.id}", _label(who), who.display_name) for who in fits]
+    if len(fits) > 1 and len(here) != 1:
+        accounts = [[who.kind, str(who.id), _stamp(who)] for who in fits]
+        ticket = site.vault.ticket("sign-in", {"fits": accounts, "next": form.value("next")})
+        choices = [(f"{who.kind}:{who.id}", label_of(who), who.display_name) for who in fits]
         return page(request, "accounts/choose.html", here="/sign-in", choices=choices, ticket=ticket)
-    return await _enter(request, session, fits[0], form.value("next"))
+    return await enter(request, session, (here or fits)[0], form.value("next"), fits)
 
 
-def _label(who: Subject) -> str:
-    return who.detail if who.kind == "guest" else gettext(N_("Studio"))
+def _stamp(who: Subject) -> str:
+    """Changes with the password, so that a ticket is void once there is another."""
+    return token_hash(who.password_hash).hex()
 
 
 @router.post("/sign-in/choose")
@@ -74,26 +105,25 @@ async def choose(request: Request, session: Session, site: ThisSite) -> Response
         content = site.vault.open_ticket("sign-in", form.value("ticket"), max_age_s=CHOICE_S)
     except Invalid:
         return go("/sign-in")
-    for kind, subject_id in content["fits"]:
-        if form.value("choice") == f"{kind}:{subject_id}":
-            subject = await service.SUBJECTS[kind].by_id(session, subject_id)
-            if subject is not None:
-                return await _enter(request, session, subject, content["next"])
-    return go("/sign-in")
+    found = [(await service.subject_of(session, kind, UUID(who)), stamp) for kind, who, stamp in content["fits"]]
+    fits = [who for who, stamp in found if who is not None and _stamp(who) == stamp]
+    chosen = next((who for who in fits if form.value("choice") == f"{who.kind}:{who.id}"), None)
+    return go("/sign-in") if chosen is None else await enter(request, session, chosen, content["next"], fits)
 
 
-async def _enter(request: Request, session: Session, subject: Subject, wish: str) -> Response:
-    await service.end_session(session, request.cookies.get(COOKIE))
-    response = go(_landing(subject, wish))
-    await sign_in(request, session, response, subject.kind, subject.id)
+async def enter(
+    request: Request, session: Session, subject: Subject, wish: str = "", proved: list[Subject] | None = None
+) -> Response:
+    """Sign somebody in and show them the page that they asked for."""
+    response = go(landing_of(subject, wish))
+    await identity.sign_in(request, session, response, subject, proved=proved or ())
     return response
 
 
 @router.post("/sign-out")
 async def sign_out(request: Request, session: Session, viewer: MaybeViewer) -> Response:
-    await service.end_session(session, request.cookies.get(COOKIE))
     response = go(f"/e/{viewer.event_code}" if viewer and viewer.event_code else "/")
-    response.delete_cookie(COOKIE)
+    await identity.sign_out(request, session, response, viewer)
     return response
 
 
@@ -120,11 +150,22 @@ async def setup(request: Request, session: Session, site: ThisSite, passwords: T
             display_name=form.value("display_name"),
             password=form.value("password"),
             role=Role.ADMINISTRATOR,
+            locale=i18n.current(),
         )
     except Refused as error:
         shown = form.refused(error)
         shown.values["token"] = form.value("token")
         return page(request, "accounts/setup.html", status=status_of(error), form=shown)
-    response = go("/studio")
-    await sign_in(request, session, response, "staff", staff.id)
+    return await welcome(request, session, "staff", staff.id, "/studio")
+
+
+async def welcome(request: Request, session: Session, kind: Kind, subject_id: UUID, address: str) -> Response:
+    """Sign somebody in who has just made their account, and ask them to confirm their address."""
+    site, response = request.app.state.site, go(address)
+    subject = await service.subject_of(session, kind, subject_id)
+    if subject is None:
+        raise NotFound
+    await identity.sign_in(request, session, response, subject)
+    if site.sends_mail:
+        await letters.send_confirmation(session, site.vault, subject, public_url=address_of(request))
     return response

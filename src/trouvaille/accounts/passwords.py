@@ -1,17 +1,30 @@
-"""Passwords: Argon2id at OWASP's parameters, hashed in a few threads beside the event loop.
+"""Passwords: Argon2id at OWASP's parameters or above, in a few threads beside the event loop.
 
-Source of the parameters: OWASP Password Storage Cheat Sheet, Argon2id with m = 19456 KiB, t = 2, p = 1.
+A sign-in costs the same whether nobody or a hundred accounts have the name: the salt belongs to the name, so one
+computation serves all of them (docs/decisions/0007). Source of the floor: OWASP Password Storage Cheat Sheet, Argon2id
+with m = 19456 KiB, t = 2, p = 1.
 """
 
 import asyncio
+import base64
+import hmac
+import secrets
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import UUID
 
-from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import Type, hash_secret_raw
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts.models import PasswordRecipe
 from trouvaille.core.errors import N_, Invalid
 
 MIN_LENGTH, MAX_LENGTH = 10, 200
+FLOOR_MEMORY_KIB, FLOOR_PASSES = 19456, 2
+MARK = "argon2id-name"
 
 
 class PasswordTooShort(Invalid):
@@ -20,48 +33,115 @@ class PasswordTooShort(Invalid):
     message = N_("Please choose a password of at least %(least)s characters.")
 
 
-def check_password(password: str) -> None:
+def check_password(password: str, *, field: str = "password") -> None:
     """Refuse passwords that are too short, or so long that hashing them would be an attack.
 
     Raises:
-        PasswordTooShort, Invalid: with the field ``password``.
+        PasswordTooShort, Invalid: with the field.
     """
     if len(password) < MIN_LENGTH:
-        raise PasswordTooShort(field="password", least=MIN_LENGTH)
+        raise PasswordTooShort(field=field, least=MIN_LENGTH)
     if len(password) > MAX_LENGTH:
-        raise Invalid(N_("This password is too long."), field="password")
+        raise Invalid(N_("This password is too long."), field=field)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way to hash: memory in KiB, passes over it, and the key that makes a salt of a name."""
+
+    id: UUID
+    salt_key: bytes
+    memory_kib: int
+    passes: int
+
+    def stretch(self, name: str, password: str) -> bytes:
+        """The slow part, 32 bytes: the same for everybody of this name and password."""
+        salt = hmac.digest(self.salt_key, name.strip().lower().encode(), "sha256")[:16]
+        return hash_secret_raw(
+            password.encode(),
+            salt,
+            time_cost=self.passes,
+            memory_cost=self.memory_kib,
+            parallelism=1,
+            hash_len=32,
+            type=Type.ID,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stretched:
+    """A password that was typed with a name, stretched once for each recipe; comparing it costs nothing."""
+
+    keys: dict[str, bytes]
+
+    def fits(self, password_hash: str) -> bool:
+        """Whether this is the password of an account that has the name."""
+        mark, _, rest = password_hash.partition("$")
+        recipe, _, rest = rest.partition("$")
+        salt, *digests = rest.split("$")
+        if mark != MARK or recipe not in self.keys:
+            return False
+        mine = _digest(self.keys[recipe], salt)
+        return any(hmac.compare_digest(mine, digest) for digest in digests)
+
+
+def _digest(key: bytes, salt: str) -> str:
+    """What is kept of a stretched password: it differs between accounts, so equal passwords don't show."""
+    return base64.urlsafe_b64encode(hmac.digest(key, salt.encode(), "sha256")).decode().rstrip("=")
 
 
 class Passwords:
     """Hashing and verifying in a bounded pool, so that a rush of sign-ins can't take every core and all memory."""
 
-    def __init__(self, threads: int = 2) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+    def __init__(self, threads: int = 2, *, memory_kib: int = FLOOR_MEMORY_KIB, passes: int = FLOOR_PASSES) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
-        # Verified when there is no account, so that the time of an answer does not tell.
-        self._nobody = self._hasher.hash("nobody has this password")
+        self.memory_kib, self.passes = memory_kib, passes
 
-    async def hash(self, password: str) -> str:
-        """The hash to keep of a new password."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._hasher.hash, password)
+    async def hash(self, session: AsyncSession, password: str, names: Sequence[str]) -> str:
+        """The hash to keep of a new password.
 
-    async def verify(self, hashes: set[str], password: str) -> set[str]:
-        """Those of the hashes that are of this password; takes about as long for none as for one."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._verify, hashes, password)
+        Args:
+            names: what its owner may type to sign in; at most two.
+        """
+        recipe = await self._present_recipe(session)
+        salt = secrets.token_urlsafe(16)
+        keys = [await self._compute(recipe, name, password) for name in names]
+        return "$".join([MARK, recipe.id.hex, salt, *(_digest(key, salt) for key in keys)])
 
-    def needs_rehash(self, password_hash: str) -> bool:
-        """Whether the parameters have risen since this hash was made."""
-        return self._hasher.check_needs_rehash(password_hash)
+    async def recipes(self, session: AsyncSession) -> list[Recipe]:
+        """All that hashes may be made by; at least one."""
+        present = await self._present_recipe(session)
+        others = await session.scalars(select(PasswordRecipe).where(PasswordRecipe.id != present.id))
+        return [present, *(_as_recipe(other) for other in others)]
 
-    def _verify(self, hashes: set[str], password: str) -> set[str]:
-        return {known for known in hashes or {self._nobody} if self._matches(known, password)} & hashes
+    async def stretch(self, recipes: Sequence[Recipe], name: str, password: str) -> Stretched:
+        """Stretch a typed password. Its cost depends on the number of recipes and on nothing else."""
+        return Stretched({recipe.id.hex: await self._compute(recipe, name, password) for recipe in recipes})
 
-    def _matches(self, known: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(known, password)
-        except (Argon2Error, InvalidHashError):
-            return False
+    def is_weak(self, recipes: Sequence[Recipe], password_hash: str) -> bool:
+        """Whether the settings have risen since this hash was made."""
+        costs = {recipe.id.hex: (recipe.memory_kib, recipe.passes) for recipe in recipes}
+        memory_kib, passes = costs.get(password_hash.split("$")[1], (0, 0))
+        return memory_kib < self.memory_kib or passes < self.passes
+
+    async def _present_recipe(self, session: AsyncSession) -> Recipe:
+        wanted = select(PasswordRecipe).filter_by(memory_kib=self.memory_kib, passes=self.passes)
+        found = await session.scalar(wanted)
+        if found is None:
+            fresh = insert(PasswordRecipe).values(
+                salt_key=secrets.token_bytes(32), memory_kib=self.memory_kib, passes=self.passes
+            )
+            await session.execute(fresh.on_conflict_do_nothing())
+            found = (await session.scalars(wanted)).one()
+        return _as_recipe(found)
+
+    async def _compute(self, recipe: Recipe, name: str, password: str) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, recipe.stretch, name, password)
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _as_recipe(row: PasswordRecipe) -> Recipe:
+    return Recipe(row.id, row.salt_key, row.memory_kib, row.passes)

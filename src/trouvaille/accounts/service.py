@@ -1,24 +1,26 @@
-"""Staff accounts, and signing in for everybody: who a browser is, decided in one place."""
+"""Staff accounts, and what is known of everybody who can sign in, whichever slice they belong to."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts.models import Role, SignedIn, Staff
+from trouvaille.accounts import audit
+from trouvaille.accounts.audit import Act
+from trouvaille.accounts.models import PasswordRecipe, Role, Staff
 from trouvaille.accounts.passwords import Passwords, check_password
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, InvalidForm, SignInNeeded
-from trouvaille.core.secrets import new_token, token_hash
 
 Kind = Literal["staff", "guest"]
-SEEN_EVERY = timedelta(minutes=5)
+# While a new setting is rolled out, some processes still hash the old way.
+RECIPES_OVERLAP = timedelta(days=7)
 # A mail address is proved by a mail, not by a pattern; this only catches slips of the finger.
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
@@ -27,12 +29,6 @@ class EmailTaken(Conflict):
     """Another member of staff has this address."""
 
     message = N_("There is already an account with this e-mail address.")
-
-
-class WrongCredentials(Invalid):
-    """No account fits; which part is wrong is not told."""
-
-    message = N_("These details do not fit any account. Please check them and try again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +42,47 @@ class Viewer:
     is_administrator: bool = False
     event_id: UUID | None = None
     event_code: str | None = None
+    email_confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Somebody who can sign in, as their own slice describes them."""
+    """Somebody who can sign in, as their own slice describes them. ``names``: what they may type to sign in."""
 
     kind: Kind
     id: UUID
     display_name: str
     detail: str
+    email: str
+    names: tuple[str, ...]
+    locale: str
     password_hash: str
+    email_confirmed: bool
     is_administrator: bool = False
     event_id: UUID | None = None
     event_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Subjects:
-    """How a slice answers for its kind of people: by id, and by what they type to sign in."""
+class Candidate:
+    """An account that a typed name may mean."""
 
+    kind: Kind
+    id: UUID
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """How a slice answers for its kind of people.
+
+    ``table`` has the columns ``id``, ``email``, ``email_confirmed_at`` and ``password_hash``.
+    """
+
+    table: type[Any]
     by_id: Callable[[AsyncSession, UUID], Awaitable[Subject | None]]
-    by_identifier: Callable[[AsyncSession, str], Awaitable[Sequence[Subject]]]
+    by_name: Callable[[AsyncSession, str], Awaitable[Sequence[Candidate]]]
+    by_email: Callable[[AsyncSession, str], Awaitable[Sequence[Subject]]]
 
 
 # Slices above register here, since an upward import is not allowed.
@@ -114,7 +129,15 @@ def problems_of(*checks: Callable[[], object]) -> list[Invalid]:
 
 
 async def create_staff(
-    session: AsyncSession, passwords: Passwords, *, email: str, display_name: str, password: str, role: Role
+    session: AsyncSession,
+    passwords: Passwords,
+    *,
+    email: str,
+    display_name: str,
+    password: str,
+    role: Role,
+    locale: str = "en",
+    by: Viewer | None = None,
 ) -> Staff:
     """Add a member of staff.
 
@@ -130,14 +153,16 @@ async def create_staff(
     staff = Staff(
         email=clean_email(email),
         display_name=clean_name(display_name),
-        password_hash=await passwords.hash(password),
+        password_hash=await passwords.hash(session, password, [clean_email(email)]),
         role=role,
+        locale=locale,
     )
     try:
         async with session.begin_nested():
             session.add(staff)
     except IntegrityError as error:
         raise EmailTaken(field="email") from error
+    await audit.note(session, Act.STAFF_CREATED, by=by, about_id=staff.id)
     return staff
 
 
@@ -152,7 +177,11 @@ def _as_subject(staff: Staff) -> Subject:
         id=staff.id,
         display_name=staff.display_name,
         detail=staff.email,
+        email=staff.email,
+        names=(staff.email,),
+        locale=staff.locale,
         password_hash=staff.password_hash,
+        email_confirmed=staff.email_confirmed_at is not None,
         is_administrator=staff.role is Role.ADMINISTRATOR,
     )
 
@@ -162,33 +191,25 @@ async def _staff_by_id(session: AsyncSession, staff_id: UUID) -> Subject | None:
     return _as_subject(staff) if staff else None
 
 
-async def _staff_by_identifier(session: AsyncSession, identifier: str) -> Sequence[Subject]:
-    found = await session.scalars(select(Staff).where(func.lower(Staff.email) == func.lower(identifier)))
+async def _staff_by_name(session: AsyncSession, name: str) -> Sequence[Candidate]:
+    found = await session.execute(
+        select(Staff.id, Staff.password_hash).where(func.lower(Staff.email) == func.lower(name))
+    )
+    return [Candidate("staff", staff_id, password_hash) for staff_id, password_hash in found]
+
+
+async def _staff_by_email(session: AsyncSession, email: str) -> Sequence[Subject]:
+    found = await session.scalars(select(Staff).where(func.lower(Staff.email) == func.lower(email)))
     return [_as_subject(staff) for staff in found]
 
 
-SUBJECTS["staff"] = Subjects(_staff_by_id, _staff_by_identifier)
+SUBJECTS["staff"] = Subjects(Staff, _staff_by_id, _staff_by_name, _staff_by_email)
 
 
-async def who_fits(
-    session: AsyncSession, passwords: Passwords, identifier: str, password: str, *, event_id: UUID | None = None
-) -> list[Subject]:
-    """Everybody with this username or e-mail whose password is this one; equal hashes are verified once.
-
-    Args:
-        event_id: prefer the guest of this event, when there is one.
-
-    Raises:
-        WrongCredentials: nobody.
-    """
-    identifier = identifier.strip()[:254]
-    candidates = [who for kind in SUBJECTS.values() for who in await kind.by_identifier(session, identifier)]
-    right = await passwords.verify({who.password_hash for who in candidates}, password[:1000])
-    fits = [who for who in candidates if who.password_hash in right]
-    if not fits:
-        raise WrongCredentials
-    here = [who for who in fits if event_id is not None and who.event_id == event_id]
-    return here or fits
+async def subject_of(session: AsyncSession, kind: str, subject_id: UUID) -> Subject | None:
+    """Somebody by kind and id; None when they are gone."""
+    subjects = SUBJECTS.get(kind)  # type: ignore[call-overload]
+    return await subjects.by_id(session, subject_id) if subjects else None
 
 
 async def event_name(session: AsyncSession, code: str) -> str | None:
@@ -197,59 +218,6 @@ async def event_name(session: AsyncSession, code: str) -> str | None:
         if (name := await name_of(session, code)) is not None:
             return name
     return None
-
-
-async def start_session(session: AsyncSession, kind: Kind, subject_id: UUID, *, absolute_days: int) -> str:
-    """Sign somebody in; returns the token for their cookie, which is kept nowhere else."""
-    token = new_token()
-    expires_at = now() + timedelta(days=absolute_days)
-    session.add(SignedIn(token_hash=token_hash(token), kind=kind, subject_id=subject_id, expires_at=expires_at))
-    await session.flush()
-    return token
-
-
-async def viewer_of(session: AsyncSession, token: str | None, *, idle_days: int) -> Viewer | None:
-    """Who holds this token, or None when it is unknown, expired, idle too long, or its person is gone."""
-    if not token:
-        return None
-    signed_in = await session.scalar(select(SignedIn).where(SignedIn.token_hash == token_hash(token)))
-    moment = now()
-    if (
-        signed_in is None
-        or signed_in.expires_at <= moment
-        or signed_in.last_seen_at <= moment - timedelta(days=idle_days)
-    ):
-        return None
-    subject = await SUBJECTS[signed_in.kind].by_id(session, signed_in.subject_id)  # type: ignore[index]
-    if subject is None:
-        return None
-    if signed_in.last_seen_at < moment - SEEN_EVERY:
-        await session.execute(update(SignedIn).where(SignedIn.id == signed_in.id).values(last_seen_at=moment))
-    return Viewer(
-        session_id=signed_in.id,
-        kind=subject.kind,
-        id=subject.id,
-        display_name=subject.display_name,
-        is_administrator=subject.is_administrator,
-        event_id=subject.event_id,
-        event_code=subject.event_code,
-    )
-
-
-async def end_session(session: AsyncSession, token: str | None) -> None:
-    """Sign this browser out; an unknown token is no error."""
-    if token:
-        await session.execute(delete(SignedIn).where(SignedIn.token_hash == token_hash(token)))
-
-
-async def end_all_sessions(session: AsyncSession, subject_id: UUID) -> None:
-    """Sign a person out everywhere."""
-    await session.execute(delete(SignedIn).where(SignedIn.subject_id == subject_id))
-
-
-async def forget_expired_sessions(session: AsyncSession) -> None:
-    """Remove sessions that nobody can use any more."""
-    await session.execute(delete(SignedIn).where(SignedIn.expires_at < now()))
 
 
 def require_staff(viewer: Viewer | None) -> Viewer:
@@ -266,12 +234,39 @@ def require_staff(viewer: Viewer | None) -> Viewer:
 
 
 def require_administrator(viewer: Viewer | None) -> Viewer:
-    """The viewer, who must be an administrator.
+    """The viewer, who must run this server.
 
     Raises:
         SignInNeeded, Forbidden
     """
-    staff = require_staff(viewer)
-    if not staff.is_administrator:
+    viewer = require_staff(viewer)
+    if not viewer.is_administrator:
         raise Forbidden
-    return staff
+    return viewer
+
+
+async def set_password(session: AsyncSession, passwords: Passwords, subject: Subject, password: str) -> None:
+    """Give an account another password; its sessions are the caller's business."""
+    table = SUBJECTS[subject.kind].table
+    made = await passwords.hash(session, password, subject.names)
+    await session.execute(update(table).where(table.id == subject.id).values(password_hash=made))
+
+
+async def confirm_email(session: AsyncSession, subject: Subject) -> None:
+    """Keep that somebody can read mail at their address; a second time changes nothing."""
+    table = SUBJECTS[subject.kind].table
+    unconfirmed = (table.id == subject.id) & table.email_confirmed_at.is_(None)
+    await session.execute(update(table).where(unconfirmed).values(email_confirmed_at=now()))
+
+
+async def forget_old_recipes(session: AsyncSession) -> None:
+    """Remove ways to hash that were replaced a week ago or more and that no password is kept by any longer."""
+    recipes = list(await session.scalars(select(PasswordRecipe).order_by(PasswordRecipe.created_at.desc())))
+    if not recipes or recipes[0].created_at > now() - RECIPES_OVERLAP:
+        return
+    for recipe in recipes[1:]:
+        used = [
+            select(kind.table.id).where(kind.table.password_hash.contains(recipe.id.hex)).exists()
+            for kind in SUBJECTS.values()
+        ]
+        await session.execute(delete(PasswordRecipe).where(PasswordRecipe.id == recipe.id, ~or_(*used)))

@@ -67,8 +67,9 @@ class TooLarge(Refused):
 
 
 class TooMany(Refused):
-    """Asked too often."""
+    """Asked too often; ``retry_after_s`` says when to come back."""
 
+    retry_after_s: int = 5
     message = N_("Too many attempts. Please wait a moment.")
 
 

@@ -29,13 +29,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trouvaille.core.clock import now
 from trouvaille.core.db import Base, Sessions, lock_exclusive, lock_shared, raw_connection, transaction
 from trouvaille.core.errors import Unavailable
+from trouvaille.core.relay import Relay
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
-SELFIES, PHOTOS, UPKEEP = "selfies", "photos", "upkeep"
+SELFIES, PHOTOS, UPKEEP, MAIL = "selfies", "photos", "upkeep", "mail"
 DEATHS_ALLOWED = 1
 TRIES = 6
 TRANSIENT = (Unavailable, DBAPIError, PoolTimeout, psycopg.OperationalError)
@@ -62,6 +63,8 @@ class Work:
 
     ``engine`` is the face engine that the settings choose, as ``matching.engine`` describes it; ``rekognition`` is the
     AWS account, None where nothing of ours can lie there. Only job modules know their types.
+    ``relay`` is a ``Relay``, None where no mail server is set; ``public_url`` is the address that links in mails begin
+    with.
     """
 
     sessions: Sessions
@@ -70,6 +73,8 @@ class Work:
     engine: Any
     threads: ThreadPoolExecutor
     rekognition: Any = None
+    relay: Relay | None = None
+    public_url: str | None = None
 
     async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:
         """Run something heavy beside the event loop, so that the heartbeat goes on.
@@ -82,14 +87,15 @@ class Work:
 JobBody = Callable[Concatenate[Work, ...], Awaitable[None]]
 
 
-def job(name: str, *, queue: str, abandon: Abandon | None = None) -> Callable[[JobBody], JobBody]:
+def job(name: str, *, queue: str, abandon: Abandon | None = None, tries: int = TRIES) -> Callable[[JobBody], JobBody]:
     """Declare a job.
 
     Args:
         name: ``slice.verb``.
-        queue: one of ``SELFIES``, ``PHOTOS``, ``UPKEEP``.
+        queue: one of ``SELFIES``, ``PHOTOS``, ``UPKEEP``, ``MAIL``.
         abandon: called in a transaction with the job's arguments and a reason code (``worker_died`` or ``internal``)
             when the job is given up for good.
+        tries: how often a job with a transient error is begun at most.
 
     Transient errors (database or store away) are tried again after 2, 4, 8 … seconds; others are not.
     """
@@ -102,7 +108,7 @@ def job(name: str, *, queue: str, abandon: Abandon | None = None) -> Callable[[J
             name=name,
             queue=queue,
             pass_context=True,
-            retry=RetryStrategy(max_attempts=TRIES - 1, exponential_wait=2, retry_exceptions=set(TRANSIENT)),
+            retry=RetryStrategy(max_attempts=tries - 1, exponential_wait=2, retry_exceptions=set(TRANSIENT)),
         )
         async def run(context: JobContext, /, **args: Any) -> None:
             work: Work = context.additional_context["work"]
@@ -110,7 +116,7 @@ def job(name: str, *, queue: str, abandon: Abandon | None = None) -> Callable[[J
             try:
                 await body(work, **args)
             except Exception as error:
-                last = not isinstance(error, TRANSIENT) or context.job.attempts >= TRIES - 1
+                last = not isinstance(error, TRANSIENT) or context.job.attempts >= tries - 1
                 log.warning("job failed", kind=type(error).__name__, last=last, exc_info=last)
                 if last and abandon is not None:
                     async with transaction(work.sessions) as session:
@@ -189,10 +195,10 @@ async def hold_askers(session: AsyncSession, name: str, value: str) -> None:
 
 
 async def hasten(sessions: Sessions, queues: Sequence[str]) -> int:
-    """Let jobs that wait for their time start now, except those that failed; returns how many there were."""
+    """Let all jobs that wait start now, except those that failed; returns how many there are."""
     early = text(
         "UPDATE procrastinate_jobs SET scheduled_at = now()"
-        " WHERE status = 'todo' AND attempts = 0 AND scheduled_at > now() AND queue_name = ANY(:queues) RETURNING id"
+        " WHERE status = 'todo' AND attempts = 0 AND queue_name = ANY(:queues) RETURNING id"
     )
     async with transaction(sessions) as session:
         return len((await session.execute(early, {"queues": list(queues)})).all())

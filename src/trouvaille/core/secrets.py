@@ -6,6 +6,7 @@ instance on several machines sets the same key on each.
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -64,6 +65,11 @@ class Vault:
         derived = HKDF(algorithm=SHA256(), length=12, salt=None, info=b"setup").derive(self._key)
         return "".join(CODE_SIGNS[byte % len(CODE_SIGNS)] for byte in derived)
 
+    def fingerprint(self, purpose: str, text: str) -> bytes:
+        """32 bytes that stand for a text which must not be kept; nobody without the key can find it by trying."""
+        key = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"fingerprint:{purpose}".encode()).derive(self._key)
+        return hmac.digest(key, text.encode(), "sha256")
+
     def seal(self, data: bytes) -> bytes:
         """Encrypt and authenticate bytes for keeping."""
         return self._seal.encrypt(data)
@@ -78,6 +84,22 @@ class Vault:
             return self._seal.decrypt(sealed)
         except InvalidToken as error:
             raise Invalid from error
+
+    def seal_note(self, purpose: str, content: dict[str, Any]) -> bytes:
+        """Encrypt words for keeping; only the same purpose reads them."""
+        return self._fernet(f"note:{purpose}").encrypt(json.dumps(content).encode())
+
+    def open_note(self, purpose: str, sealed: bytes) -> dict[str, Any]:
+        """Undo ``seal_note``.
+
+        Raises:
+            Invalid: the bytes were changed, or sealed with another key.
+        """
+        try:
+            opened: dict[str, Any] = json.loads(self._fernet(f"note:{purpose}").decrypt(sealed))
+        except InvalidToken as error:
+            raise Invalid from error
+        return opened
 
     def ticket(self, purpose: str, content: dict[str, Any]) -> str:
         """A sealed note that a browser carries for us and can neither read nor change."""

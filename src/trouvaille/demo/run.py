@@ -44,6 +44,7 @@ from trouvaille.settings import Settings
 from trouvaille.supervisor import supervise
 
 PATIENCE_S = 300
+OWN_SETTINGS = ("DATA_DIR", "STORAGE_URL", "PUBLIC_URL", "SMTP_HOST")
 STAFF_EMAIL = "studio@example.org"
 
 
@@ -57,7 +58,7 @@ def scratch_settings(**overrides: Any) -> Iterator[Settings]:
     folder = Path(tempfile.mkdtemp(prefix="trouvaille-demo-"))
     try:
         # What is set for a real instance must not touch this one, nor this one it.
-        for name in ("DATABASE_URL", "TROUVAILLE_DATA_DIR", "TROUVAILLE_STORAGE_URL", "TROUVAILLE_PUBLIC_URL"):
+        for name in ("DATABASE_URL", *(f"TROUVAILLE_{part}" for part in OWN_SETTINGS)):
             os.environ.pop(name, None)
         yield Settings(data_dir=folder, log_level="WARNING", **overrides)
     finally:

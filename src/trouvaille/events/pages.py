@@ -201,5 +201,5 @@ async def delete(request: Request, session: Session, viewer: StaffViewer, event_
     if form.value("name").strip().casefold() != event.name.casefold():
         wrong = Invalid(N_("Type the event’s name exactly to confirm."), field="delete_name")
         return _edit_page(request, Form(_values(event)).refused(wrong), event=event, status=422)
-    await service.delete(session, event)
+    await service.delete(session, event, by=viewer)
     return go("/studio")

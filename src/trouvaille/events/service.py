@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import audit
+from trouvaille.accounts.audit import Act
 from trouvaille.accounts.service import EVENT_NAMES, Viewer, clean_name, problems_of
 from trouvaille.core.clock import now
 from trouvaille.core.erase import erase
@@ -146,6 +148,9 @@ async def create(session: AsyncSession, viewer: Viewer, plan: EventPlan, *, atte
             session.add(event)
     except IntegrityError as error:
         raise CodeTaken(field="code") from error
+    await audit.note(session, Act.EVENT_CREATED, by=viewer, event_id=event.id)
+    if event.faces_on:
+        await audit.note(session, Act.FACES_ATTESTED, by=viewer, event_id=event.id)
     return event
 
 
@@ -172,16 +177,18 @@ async def attest_faces(session: AsyncSession, event: Event, viewer: Viewer) -> N
     if not event.faces_on:
         _attest(event, viewer)
         await session.flush()
+        await audit.note(session, Act.FACES_ATTESTED, by=viewer, event_id=event.id)
         await defer(session, "photos.look_again", queue=UPKEEP, event_id=event.id)
 
 
-async def delete(session: AsyncSession, event: Event) -> None:
+async def delete(session: AsyncSession, event: Event, *, by: Viewer | None = None) -> None:
     """Remove an event with all its photos, guests, faces and matches; the bytes follow in a job."""
     event_id = event.id
     await session.delete(event)
     await session.flush()
     await erase(session, prefix=f"events/{event_id}")
     await defer(session, "faces.drop_partition", queue=UPKEEP, event_id=event_id)
+    await audit.note(session, Act.EVENT_DELETED, by=by, event_id=event_id)
 
 
 async def erase_expired(session: AsyncSession) -> int:

@@ -21,6 +21,7 @@ class Guest(Identified, Base):
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
     username: Mapped[str] = mapped_column(String(40))
     email: Mapped[str] = mapped_column(String(254))
+    email_confirmed_at: Mapped[datetime | None]
     display_name: Mapped[str] = mapped_column(String(80))
     password_hash: Mapped[str] = mapped_column(String(200))
     locale: Mapped[str] = mapped_column(String(5), default="en")

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
-from trouvaille.accounts import service as accounts
-from trouvaille.accounts.identity import COOKIE, MaybeViewer, ThesePasswords, sign_in
+from trouvaille.accounts.identity import MaybeViewer, ThesePasswords
+from trouvaille.accounts.pages import welcome
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import N_, Invalid, Refused, TooLarge
 from trouvaille.core.images import check_image
@@ -68,10 +68,8 @@ async def register(request: Request, session: Session, event: OpenEvent, passwor
         guest = await service.register(session, passwords, event, Registration(**values, locale=i18n.current()))
     except Refused as error:
         return page(request, "guests/register.html", status=status_of(error), event=event, form=form.refused(error))
-    await accounts.end_session(session, request.cookies.get(COOKIE))
-    response = go(f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos")
-    await sign_in(request, session, response, "guest", guest.id)
-    return response
+    first = f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos"
+    return await welcome(request, session, "guest", guest.id, first)
 
 
 def _consent_page(request: Request, event: Event, form: Form, status: int = 200) -> Response:

@@ -7,21 +7,24 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import audit
+from trouvaille.accounts.audit import Act, Person
 from trouvaille.accounts.passwords import Passwords, check_password
 from trouvaille.accounts.service import (
     SUBJECTS,
+    Candidate,
     Subject,
     Subjects,
     Viewer,
     clean_email,
     clean_name,
-    end_all_sessions,
     problems_of,
 )
+from trouvaille.accounts.sessions import end_all
 from trouvaille.core import live
 from trouvaille.core.clock import now
 from trouvaille.core.erase import erase
@@ -110,7 +113,9 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
         username=clean_username(form.username),
         email=clean_email(form.email),
         display_name=clean_name(form.display_name),
-        password_hash=await passwords.hash(form.password),
+        password_hash=await passwords.hash(
+            session, form.password, [clean_username(form.username), clean_email(form.email)]
+        ),
         locale=form.locale,
     )
     try:
@@ -120,7 +125,12 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
         if "email" in str(error.orig):
             raise EmailTaken(field="email") from error
         raise UsernameTaken(field="username") from error
+    await _note(session, Act.GUEST_REGISTERED, guest)
     return guest
+
+
+async def _note(session: AsyncSession, act: Act, guest: Guest) -> None:
+    await audit.note(session, act, by=Person("guest", guest.id), about_id=guest.id, event_id=guest.event_id)
 
 
 async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event, *, over_too: bool = False) -> Guest:
@@ -156,6 +166,7 @@ async def give_consent(session: AsyncSession, guest: Guest, *, locale: str) -> N
     if standing is None or standing.text_version != consent.VERSION:
         session.add(Consent(event_id=guest.event_id, guest_id=guest.id, text_version=consent.VERSION, locale=locale))
         await session.flush()
+        await _note(session, Act.CONSENT_GIVEN, guest)
 
 
 async def latest_enrolment(session: AsyncSession, guest: Guest) -> Enrolment | None:
@@ -368,9 +379,10 @@ async def forget_other_enrolments(session: AsyncSession, keep: Enrolment) -> Non
 async def withdraw_consent(session: AsyncSession, guest: Guest) -> None:
     """End the agreement and erase selfies and templates; the slices above erase what they derived from them."""
     await _hold(session, guest)
-    await session.execute(
-        update(Consent).where(Consent.guest_id == guest.id, Consent.withdrawn_at.is_(None)).values(withdrawn_at=now())
-    )
+    standing = update(Consent).where(Consent.guest_id == guest.id, Consent.withdrawn_at.is_(None))
+    ended = await session.execute(standing.values(withdrawn_at=now()).returning(Consent.id))
+    if ended.all():
+        await _note(session, Act.CONSENT_WITHDRAWN, guest)
     await _remove(session, list(await session.scalars(select(Enrolment).where(Enrolment.guest_id == guest.id))))
 
 
@@ -390,7 +402,8 @@ async def delete_account(session: AsyncSession, guest: Guest, *, username: str) 
     if username.strip().lower() != guest.username.lower():
         raise Invalid(N_("Type your username exactly to confirm."), field="username")
     await withdraw_consent(session, guest)
-    await end_all_sessions(session, guest.id)
+    await end_all(session, guest.id)
+    await _note(session, Act.GUEST_DELETED, guest)
     await session.delete(guest)
     await session.flush()
 
@@ -464,7 +477,11 @@ def _as_subject(guest: Guest, event: Event) -> Subject:
         id=guest.id,
         display_name=guest.display_name,
         detail=event.name,
+        email=guest.email,
+        names=(guest.username, guest.email),
+        locale=guest.locale,
         password_hash=guest.password_hash,
+        email_confirmed=guest.email_confirmed_at is not None,
         event_id=event.id,
         event_code=event.code,
     )
@@ -477,18 +494,30 @@ async def _by_id(session: AsyncSession, guest_id: UUID) -> Subject | None:
     return _as_subject(*row) if row else None
 
 
-async def _by_identifier(session: AsyncSession, identifier: str) -> Sequence[Subject]:
+def _is_going_on() -> ColumnElement[bool]:
+    return or_(Event.expires_at.is_(None), Event.expires_at > now())
+
+
+async def _by_name(session: AsyncSession, name: str) -> Sequence[Candidate]:
+    # However many there are: all of them together cost one computation.
+    rows = await session.execute(
+        select(Guest.id, Guest.password_hash)
+        .join(Event, Event.id == Guest.event_id)
+        .where(or_(func.lower(Guest.username) == func.lower(name), func.lower(Guest.email) == func.lower(name)))
+        .where(_is_going_on())
+        .order_by(Event.starts_on.desc().nulls_last())
+    )
+    return [Candidate("guest", guest_id, password_hash) for guest_id, password_hash in rows]
+
+
+async def _by_email(session: AsyncSession, email: str) -> Sequence[Subject]:
     rows = await session.execute(
         select(Guest, Event)
         .join(Event, Event.id == Guest.event_id)
-        .where(
-            or_(func.lower(Guest.username) == func.lower(identifier), func.lower(Guest.email) == func.lower(identifier))
-        )
-        .where(or_(Event.expires_at.is_(None), Event.expires_at > now()))
+        .where(func.lower(Guest.email) == func.lower(email), _is_going_on())
         .order_by(Event.starts_on.desc().nulls_last())
-        .limit(50)
     )
     return [_as_subject(guest, event) for guest, event in rows]
 
 
-SUBJECTS["guest"] = Subjects(_by_id, _by_identifier)
+SUBJECTS["guest"] = Subjects(Guest, _by_id, _by_name, _by_email)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from trouvaille.accounts.identity import COOKIE, MaybeViewer
+from trouvaille.accounts.identity import MaybeViewer, sign_out
 from trouvaille.core.errors import N_, Invalid, Refused
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
@@ -87,5 +87,5 @@ async def delete(request: Request, session: Session, event: ThisEvent, guest: Th
     except Refused as error:
         return await _me(request, session, event, guest, form.refused(error), status=status_of(error))
     response = go(f"/e/{event.code}")
-    response.delete_cookie(COOKIE)
+    await sign_out(request, session, response, None)
     return response

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from trouvaille.accounts.identity import AdministratorViewer
+from trouvaille.accounts.identity import Administrator
 from trouvaille.core.errors import N_, Invalid
 from trouvaille.rekognition.costs import BILLED, Tariff, costs, this_month
 from trouvaille.web.render import page
@@ -49,7 +49,7 @@ def _month(month: Annotated[str, Query(pattern=r"^(\d{4}-\d{2})?$")] = "") -> da
 async def costs_page(
     request: Request,
     session: Session,
-    viewer: AdministratorViewer,
+    viewer: Administrator,
     tariff: Annotated[Tariff, Depends(_tariff)],
     month: Annotated[date, Depends(_month)],
 ) -> Response:

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from trouvaille.core import errors
 from trouvaille.core.errors import N_, Refused
 from trouvaille.web.i18n import gettext, say
-from trouvaille.web.render import page, wants_json
+from trouvaille.web.render import for_scripts, page, wants_json
 
 log = structlog.get_logger()
 
@@ -50,10 +50,21 @@ def status_of(error: Refused) -> int:
     return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
 
 
-def answer(request: Request, status: int, message: str) -> Response:
-    """An error as the asker reads it."""
+def retry_headers(error: Refused) -> dict[str, str]:
+    """When to come back, for whoever asked too often."""
+    return {"Retry-After": str(error.retry_after_s)} if isinstance(error, errors.TooMany) else {}
+
+
+def answer(request: Request, status: int, message: str, more: dict[str, str] | None = None) -> Response:
+    """An error as the asker reads it.
+
+    Args:
+        more: headers to go with it.
+    """
     title = gettext(TITLES.get(status, TITLES[500]))
-    headers = {"Retry-After": "5"} if status in (429, 503) else {}
+    headers = ({"Retry-After": "5"} if status in (429, 503) else {}) | (more or {})
+    if status == 401 and for_scripts(request):
+        headers["WWW-Authenticate"] = "Bearer"
     if wants_json(request):
         return JSONResponse(
             {"title": title, "detail": message, "status": status},
@@ -91,7 +102,7 @@ def install(app: FastAPI) -> None:
         status = status_of(error)
         if status == 401 and request.method == "GET" and not wants_json(request):
             return RedirectResponse(_sign_in_address(request.url.path), status_code=303)
-        return answer(request, status, say(error))
+        return answer(request, status, say(error), retry_headers(error))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from trouvaille.core.errors import InvalidForm, Refused
 from trouvaille.web.i18n import say
 
-SECRET = {"password", "token"}
+SECRET = {"password", "old_password", "new_password", "token"}
 
 
 @dataclass(slots=True)

@@ -71,6 +71,7 @@ def page(
     path = "/" + asked.path.lstrip("/")  # two slashes would name another server
     address = URL(here or (f"{path}?{asked.query}" if asked.query else path))
     context.setdefault("event", None)
+    context.setdefault("sends_mail", request.app.state.site.sends_mail)
     html = (
         environment()
         .get_template(template)
@@ -95,4 +96,10 @@ def go(address: str) -> RedirectResponse:
 
 def wants_json(request: Request) -> bool:
     """Whether a script asks, rather than a person's browser."""
-    return "json" in request.headers.get("accept", "")
+    return for_scripts(request) or "json" in request.headers.get("accept", "")
+
+
+def for_scripts(request: Request) -> bool:
+    """Whether an address belongs to the API, or an access token comes along: then nobody looks at pages."""
+    brings_token = request.headers.get("authorization", "").lower().startswith("bearer ")
+    return brings_token or request.url.path.startswith("/api/")

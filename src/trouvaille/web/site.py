@@ -39,6 +39,8 @@ class Site:
     session_idle_days: int
     session_absolute_days: int
     has_costs: bool = False
+    sends_mail: bool = False
+    operator_contact: str | None = None
 
 
 def site_of(request: Request) -> Site:

@@ -1,0 +1,178 @@
+"""The audit log: acts that matter for security, in the transaction of the act, with ids and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.accounts.models import AuditEntry
+from trouvaille.core.clock import now
+from trouvaille.core.errors import N_, Invalid
+
+# The trigger lets nothing younger go, whatever the settings say; it is written in migration 0006.
+LEAST_DAYS = 90
+PAGE = 50
+
+
+class Act(StrEnum):
+    """What is noted."""
+
+    SIGNED_IN = "sign_in.done"
+    SIGN_IN_FAILED = "sign_in.failed"
+    SIGN_IN_LOCKED = "sign_in.locked"
+    SIGNED_OUT = "sign_out"
+    SWITCHED = "account.switched"
+    SESSION_REVOKED = "session.revoked"
+    RESET_ASKED = "reset.asked"
+    RESET_LINK_MADE = "reset.link_made"
+    RESET_DONE = "reset.done"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an act
+    EMAIL_CONFIRMED = "email.confirmed"
+    TOKEN_MADE = "token.made"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    STAFF_CREATED = "staff.created"
+    EVENT_CREATED = "event.created"
+    EVENT_DELETED = "event.deleted"
+    FACES_ATTESTED = "faces.attested"
+    GUEST_REGISTERED = "guest.registered"
+    GUEST_DELETED = "guest.deleted"
+    CONSENT_GIVEN = "consent.given"
+    CONSENT_WITHDRAWN = "consent.withdrawn"
+
+
+LABELS: dict[str, str] = {
+    Act.SIGNED_IN: N_("Signed in"),
+    Act.SIGN_IN_FAILED: N_("Wrong password"),
+    Act.SIGN_IN_LOCKED: N_("Locked after wrong passwords"),
+    Act.SIGNED_OUT: N_("Signed out"),
+    Act.SWITCHED: N_("Changed to another account"),
+    Act.SESSION_REVOKED: N_("Device signed out"),
+    Act.RESET_ASKED: N_("Asked for a new password"),
+    Act.RESET_LINK_MADE: N_("Link for a new password made"),
+    Act.RESET_DONE: N_("New password set by link"),
+    Act.PASSWORD_CHANGED: N_("Password changed"),
+    Act.EMAIL_CONFIRMED: N_("E-mail confirmed"),
+    Act.TOKEN_MADE: N_("Access token made"),
+    Act.TOKEN_REVOKED: N_("Access token revoked"),
+    Act.STAFF_CREATED: N_("Staff account made"),
+    Act.EVENT_CREATED: N_("Event created"),
+    Act.EVENT_DELETED: N_("Event deleted"),
+    Act.FACES_ATTESTED: N_("Face finding switched on"),
+    Act.GUEST_REGISTERED: N_("Guest registered"),
+    Act.GUEST_DELETED: N_("Guest deleted"),
+    Act.CONSENT_GIVEN: N_("Consent given"),
+    Act.CONSENT_WITHDRAWN: N_("Consent withdrawn"),
+}
+
+
+class Actor(Protocol):
+    """Who did it: a viewer, or somebody who is becoming one."""
+
+    @property
+    def kind(self) -> str:
+        """``staff`` or ``guest``."""
+
+    @property
+    def id(self) -> UUID:
+        """Their id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who acts before, or without, being a viewer."""
+
+    kind: str
+    id: UUID
+
+
+async def note(
+    session: AsyncSession,
+    act: Act,
+    *,
+    by: Actor | None = None,
+    about_id: UUID | None = None,
+    event_id: UUID | None = None,
+) -> None:
+    """Write down an act; it stays if and only if the act does.
+
+    Args:
+        by: None when it is nobody's: a job's, the console's, a stranger's.
+        about_id: whom or what it was done to.
+    """
+    session.add(
+        AuditEntry(
+            act=act.value,
+            actor_kind=by.kind if by else None,
+            actor_id=by.id if by else None,
+            about_id=about_id,
+            event_id=event_id,
+        )
+    )
+    await session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries, newest first, and where the next page begins."""
+
+    entries: Sequence[AuditEntry]
+    next_cursor: str | None
+
+
+async def entries(session: AsyncSession, *, act: str = "", about: UUID | None = None, after: str = "") -> Page:
+    """One page of the log.
+
+    Args:
+        act: only this act.
+        about: only what this person or event did or had done to it.
+        after: the cursor of the page before.
+
+    Raises:
+        Invalid: the cursor is none of ours.
+    """
+    wanted = select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(PAGE + 1)
+    if act:
+        wanted = wanted.where(AuditEntry.act == act)
+    if about is not None:
+        wanted = wanted.where(
+            (AuditEntry.actor_id == about) | (AuditEntry.about_id == about) | (AuditEntry.event_id == about)
+        )
+    if after:
+        wanted = wanted.where(tuple_(AuditEntry.at, AuditEntry.id) < _opened(after))
+    found = list(await session.scalars(wanted))
+    shown = found[:PAGE]
+    return Page(shown, f"{shown[-1].at.isoformat()}_{shown[-1].id}" if len(found) > PAGE else None)
+
+
+def _opened(cursor: str) -> tuple[datetime, UUID]:
+    at, _, entry_id = cursor.partition("_")
+    try:
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None:
+            raise Invalid
+        return moment, UUID(entry_id)
+    except ValueError as error:
+        raise Invalid from error
+
+
+async def forget(session: AsyncSession, *, older_than_days: int) -> int:
+    """Remove what is older than the retention: the one change that the trigger allows, and only when asked like this.
+
+    Args:
+        older_than_days: at least ``LEAST_DAYS``.
+
+    Returns:
+        How many entries went.
+    """
+    await session.execute(text("SELECT set_config('trouvaille.audit_purge', 'on', true)"))
+    gone = await session.execute(
+        delete(AuditEntry).where(AuditEntry.at < now() - timedelta(days=older_than_days)).returning(AuditEntry.id)
+    )
+    removed = len(gone.all())
+    await session.execute(text("SELECT set_config('trouvaille.audit_purge', 'off', true)"))
+    return removed

@@ -1,0 +1,198 @@
+"""Signed-in browsers: begun, recognised, listed, switched to another account, ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.accounts import audit
+from trouvaille.accounts.audit import Act
+from trouvaille.accounts.devices import Device
+from trouvaille.accounts.models import Proof, SignedIn
+from trouvaille.accounts.service import Subject, Viewer, subject_of
+from trouvaille.core.clock import now
+from trouvaille.core.errors import NotFound
+from trouvaille.core.secrets import new_token, token_hash
+
+SEEN_EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long a session lasts without being used, and at most."""
+
+    idle_days: int
+    absolute_days: int
+
+
+async def start(
+    session: AsyncSession, subject: Subject, *, lifetimes: Lifetimes, device: Device, proved: Sequence[Subject] = ()
+) -> str:
+    """Sign somebody in; returns the token for their cookie, which is kept nowhere else.
+
+    Args:
+        proved: other accounts that the same password opened.
+    """
+    token = new_token()
+    row = SignedIn(
+        token_hash=token_hash(token),
+        kind=subject.kind,
+        subject_id=subject.id,
+        browser=device.browser,
+        system=device.system,
+        expires_at=now() + timedelta(days=lifetimes.absolute_days),
+    )
+    session.add(row)
+    await session.flush()
+    everybody = {who.id: who for who in (subject, *proved)}
+    session.add_all(Proof(session_id=row.id, subject_id=who.id, kind=who.kind) for who in everybody.values())
+    await audit.note(session, Act.SIGNED_IN, by=subject, event_id=subject.event_id)
+    return token
+
+
+async def viewer_of(session: AsyncSession, token: str | None, *, lifetimes: Lifetimes) -> Viewer | None:
+    """Who holds this token, or None when it is unknown, expired, idle too long, or its person is gone."""
+    if not token:
+        return None
+    signed_in = await session.scalar(
+        select(SignedIn).where(SignedIn.token_hash == token_hash(token), *_alive(lifetimes))
+    )
+    if signed_in is None:
+        return None
+    subject = await subject_of(session, signed_in.kind, signed_in.subject_id)
+    if subject is None:
+        return None
+    moment = now()
+    if signed_in.last_seen_at < moment - SEEN_EVERY:
+        await session.execute(update(SignedIn).where(SignedIn.id == signed_in.id).values(last_seen_at=moment))
+    return as_viewer(subject, signed_in.id)
+
+
+def as_viewer(subject: Subject, session_id: UUID) -> Viewer:
+    """Somebody as the pages know them."""
+    return Viewer(
+        session_id=session_id,
+        kind=subject.kind,
+        id=subject.id,
+        display_name=subject.display_name,
+        is_administrator=subject.is_administrator,
+        event_id=subject.event_id,
+        event_code=subject.event_code,
+        email_confirmed=subject.email_confirmed,
+    )
+
+
+def _alive(lifetimes: Lifetimes) -> tuple[ColumnElement[bool], ...]:
+    moment = now()
+    return (SignedIn.expires_at > moment, SignedIn.last_seen_at > moment - timedelta(days=lifetimes.idle_days))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One signed-in browser, as its owner sees it."""
+
+    id: UUID
+    browser: str | None
+    system: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
+async def places(session: AsyncSession, viewer: Viewer, *, lifetimes: Lifetimes) -> list[Place]:
+    """Every browser that is signed in as the viewer, or may switch to them; this one first, then the latest."""
+    rows = await session.scalars(
+        select(SignedIn)
+        .join(Proof, Proof.session_id == SignedIn.id)
+        .where(Proof.subject_id == viewer.id, *_alive(lifetimes))
+        .order_by((SignedIn.id == viewer.session_id).desc(), SignedIn.last_seen_at.desc())
+        .limit(100)
+    )
+    return [
+        Place(row.id, row.browser, row.system, row.created_at, row.last_seen_at, row.id == viewer.session_id)
+        for row in rows
+    ]
+
+
+async def revoke(session: AsyncSession, viewer: Viewer, session_id: UUID) -> None:
+    """Sign one of the viewer's browsers out.
+
+    Raises:
+        NotFound: it is none of theirs.
+    """
+    theirs = select(Proof).where(Proof.session_id == session_id, Proof.subject_id == viewer.id)
+    if await session.scalar(theirs) is None:
+        raise NotFound
+    await _leave(session, viewer.id, [session_id])
+    await audit.note(session, Act.SESSION_REVOKED, by=viewer, about_id=session_id, event_id=viewer.event_id)
+
+
+async def revoke_others(session: AsyncSession, viewer: Viewer) -> int:
+    """Sign all the viewer's other browsers out; returns how many there were."""
+    others = await session.scalars(
+        select(Proof.session_id).where(Proof.subject_id == viewer.id, Proof.session_id != viewer.session_id)
+    )
+    ended = list(others)
+    await _leave(session, viewer.id, ended)
+    for session_id in ended:
+        await audit.note(session, Act.SESSION_REVOKED, by=viewer, about_id=session_id, event_id=viewer.event_id)
+    return len(ended)
+
+
+async def _leave(session: AsyncSession, subject_id: UUID, session_ids: Sequence[UUID]) -> None:
+    """Take a person out of sessions. One that is used as another of their accounts goes on without this one."""
+    here = SignedIn.id.in_(session_ids)
+    await session.execute(delete(SignedIn).where(here, SignedIn.subject_id == subject_id))
+    await session.execute(delete(Proof).where(Proof.session_id.in_(session_ids), Proof.subject_id == subject_id))
+
+
+async def others_of(session: AsyncSession, viewer: Viewer) -> list[Subject]:
+    """The accounts that this browser may switch to."""
+    rows = await session.scalars(
+        select(Proof).where(Proof.session_id == viewer.session_id, Proof.subject_id != viewer.id)
+    )
+    found = [await subject_of(session, row.kind, row.subject_id) for row in rows]
+    return sorted((who for who in found if who is not None), key=lambda who: (who.kind != "staff", who.detail))
+
+
+async def switch(session: AsyncSession, viewer: Viewer, subject: Subject) -> tuple[str, datetime]:
+    """Go on as another account that was proved when this session began.
+
+    Returns:
+        A new token that replaces the old one, and when the session ends: no later than before.
+
+    Raises:
+        NotFound: it was not proved.
+    """
+    proof = await session.get(Proof, (viewer.session_id, subject.id))
+    row = await session.get(SignedIn, viewer.session_id)
+    if proof is None or row is None:
+        raise NotFound
+    token = new_token()
+    row.token_hash, row.kind, row.subject_id = token_hash(token), subject.kind, subject.id
+    await audit.note(session, Act.SWITCHED, by=viewer, about_id=subject.id, event_id=subject.event_id)
+    return token, row.expires_at
+
+
+async def end(session: AsyncSession, token: str | None) -> None:
+    """Sign this browser out; an unknown token is no error."""
+    if token:
+        await session.execute(delete(SignedIn).where(SignedIn.token_hash == token_hash(token)))
+
+
+async def end_all(session: AsyncSession, subject_id: UUID, *, but: UUID | None = None) -> None:
+    """Sign a person out everywhere.
+
+    Args:
+        but: a session that stays.
+    """
+    theirs = select(Proof.session_id).where(Proof.subject_id == subject_id, Proof.session_id != but)
+    await _leave(session, subject_id, list(await session.scalars(theirs)))
+
+
+async def forget_expired(session: AsyncSession) -> None:
+    """Remove sessions that nobody can use any more."""
+    await session.execute(delete(SignedIn).where(SignedIn.expires_at < now()))

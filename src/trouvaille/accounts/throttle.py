@@ -1,0 +1,137 @@
+"""Slowing down, then locking, whoever tries too often. Counts are in the database, since web processes share them.
+
+Each attempt is counted before it is judged, so that many at once can't all slip through, and given back when it
+succeeded. A count goes down by itself; who waits may always try again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+
+from sqlalchemy import delete, func, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.accounts.models import Attempts
+from trouvaille.core.clock import now
+from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.errors import N_, TooMany
+
+FORGOTTEN_AFTER = timedelta(days=2)
+
+
+class TooOften(TooMany):
+    """Something is tried faster than its pace allows."""
+
+    message = N_("Too many attempts. Please try again in %(wait)s.")
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(wait=in_words(wait_s))
+        self.retry_after_s = max(1, round(wait_s + 0.5))
+
+
+def in_words(wait_s: float) -> str:
+    """``40 s``, ``15 min``: read alike in every language that we speak."""
+    return f"{max(1, round(wait_s + 0.5))} s" if wait_s < 60 else f"{-(-wait_s // 60):.0f} min"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many attempts are free, and how long one waits after each further one: twice as long each time.
+
+    Attributes:
+        free: so many come without waiting.
+        first_s, longest_s: the shortest and the longest wait.
+        forgets_one_in_s: the count goes down by one in this time.
+    """
+
+    free: int
+    first_s: float
+    longest_s: float
+    forgets_one_in_s: float
+
+    def wait_s(self, level: float) -> float:
+        """How long to wait after an attempt that brought the count to ``level``."""
+        over = round(level) - self.free
+        return 0.0 if over <= 0 else min(self.first_s * 2.0 ** min(over - 1, 40), self.longest_s)
+
+    def later(self, level: float, passed_s: float) -> float:
+        """The count after some seconds without an attempt."""
+        return max(0.0, level - passed_s / self.forgets_one_in_s)
+
+
+# Four guesses an hour in the long run, far below what a password of ten characters has to fear.
+NAME = Pace(free=5, first_s=2, longest_s=15 * 60, forgets_one_in_s=10 * 60)
+# All guests of an event may come from one address, and each mistypes a few times.
+ADDRESS = Pace(free=60, first_s=2, longest_s=5 * 60, forgets_one_in_s=10)
+# A mailbox must not be flooded with links that nobody asked for.
+LETTERS = Pace(free=3, first_s=5 * 60, longest_s=60 * 60, forgets_one_in_s=20 * 60)
+# Links are asked for in others' names, and registrations sent, from one address.
+ASKING = Pace(free=30, first_s=2, longest_s=5 * 60, forgets_one_in_s=30)
+
+Charges = Mapping[bytes, Pace]
+
+
+def network_of(host: str | None) -> str:
+    """What of an address stands for one sender: all of IPv4, the first 64 bits of IPv6."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return host or ""
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
+
+
+async def charge(sessions: Sessions, charges: Charges) -> float:
+    """Count an attempt, in a transaction of its own, so that the next one sees it whatever becomes of this.
+
+    Returns:
+        How long one has to wait after this attempt, should it fail, in seconds.
+
+    Raises:
+        TooOften: one of the keys has to wait; then nothing is counted, so that trying on does not prolong the wait.
+    """
+    async with transaction(sessions) as session:
+        # In the order of their keys, so that two attempts can't wait for each other.
+        fresh = [{"key": key, "level": 0.0, "at": now()} for key in sorted(charges)]
+        # Setting a level to itself locks its row until the end of the transaction.
+        held = (
+            insert(Attempts)
+            .values(fresh)
+            .on_conflict_do_update(index_elements=[Attempts.key], set_={"level": Attempts.level})
+        )
+        found, moment = list(await session.scalars(held.returning(Attempts))), now()
+        waits = [_left_s(row, charges[row.key], moment) for row in found]
+        if max(waits) > 0:
+            raise TooOften(max(waits))
+        for row in found:
+            pace = charges[row.key]
+            row.level = pace.later(row.level, _passed_s(row, moment)) + 1
+            row.at = moment
+        return max(charges[row.key].wait_s(row.level) for row in found)
+
+
+def _left_s(row: Attempts, pace: Pace, moment: datetime) -> float:
+    return max(0.0, pace.wait_s(row.level) - _passed_s(row, moment))
+
+
+def _passed_s(row: Attempts, moment: datetime) -> float:
+    # Another machine's clock may be ahead of ours.
+    return max(0.0, (moment - row.at).total_seconds())
+
+
+async def give_back(session: AsyncSession, keys: Iterable[bytes]) -> None:
+    """Take one attempt off each count: it succeeded. The others stay, or a success of one's own would wipe the traces
+    of guesses at somebody else's account of the same name."""
+    lowered = func.greatest(Attempts.level - 1, 0)
+    await session.execute(update(Attempts).where(Attempts.key.in_(list(keys))).values(level=lowered))
+
+
+async def clear(session: AsyncSession, keys: Iterable[bytes]) -> None:
+    """Forget a count: its owner has proved themselves in another way."""
+    await session.execute(delete(Attempts).where(Attempts.key.in_(list(keys))))
+
+
+async def forget(session: AsyncSession) -> None:
+    """Remove counts that have long gone down to nothing."""
+    await session.execute(delete(Attempts).where(Attempts.at < now() - FORGOTTEN_AFTER))

@@ -1,0 +1,136 @@
+"""Access tokens for scripts: made by staff, shown once, kept hashed, and good for their scopes alone."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.accounts import audit
+from trouvaille.accounts.audit import Act
+from trouvaille.accounts.models import ApiToken
+from trouvaille.accounts.service import Viewer, clean_name, subject_of
+from trouvaille.accounts.sessions import as_viewer
+from trouvaille.core.clock import now
+from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, NotFound, SignInNeeded
+from trouvaille.core.secrets import new_token, token_hash
+
+# A sign that secret scanners can look for.
+PREFIX = "trv_"
+# Where a route says which scope it wants; it is shown in the description of the API as well.
+SCOPE_KEY = "x-scope"
+USED_EVERY = timedelta(minutes=5)
+AT_MOST = 50
+
+
+class Scope(StrEnum):
+    """What a token may be good for."""
+
+    ACCOUNT_READ = "account:read"
+    EVENTS_READ = "events:read"
+    EVENTS_WRITE = "events:write"
+    PHOTOS_READ = "photos:read"
+    PHOTOS_WRITE = "photos:write"
+    GUESTS_READ = "guests:read"
+    GUESTS_WRITE = "guests:write"
+
+
+LABELS: dict[Scope, str] = {
+    Scope.ACCOUNT_READ: N_("See whose token it is"),
+    Scope.EVENTS_READ: N_("See events"),
+    Scope.EVENTS_WRITE: N_("Create, change and delete events"),
+    Scope.PHOTOS_READ: N_("See and download photos"),
+    Scope.PHOTOS_WRITE: N_("Add and delete photos"),
+    Scope.GUESTS_READ: N_("See guests"),
+    Scope.GUESTS_WRITE: N_("Invite and remove guests"),
+}
+
+
+def wants(scope: Scope) -> dict[str, str]:
+    """For a route's ``openapi_extra``: bearer tokens with this scope are let in."""
+    return {SCOPE_KEY: scope.value}
+
+
+async def make(
+    session: AsyncSession, viewer: Viewer, *, name: str, scopes: Sequence[str], days: int | None
+) -> tuple[ApiToken, str]:
+    """Make a token for a member of staff.
+
+    Args:
+        days: how long it lasts; None for good.
+
+    Returns:
+        What is kept, and the token, which is kept nowhere.
+
+    Raises:
+        Invalid: no name, or no scope that we know.
+        Conflict: there are too many.
+    """
+    name = clean_name(name, field="name")
+    known = [scope.value for scope in Scope if scope.value in scopes]
+    if not known:
+        raise Invalid(N_("Choose at least one."), field="scopes")
+    if len(await of(session, viewer)) >= AT_MOST:
+        raise Conflict(N_("There are too many. Revoke one that you no longer need."))
+    token = PREFIX + new_token()
+    row = ApiToken(
+        staff_id=viewer.id,
+        name=name,
+        token_hash=token_hash(token),
+        scopes=known,
+        expires_at=now() + timedelta(days=days) if days else None,
+    )
+    session.add(row)
+    await session.flush()
+    await audit.note(session, Act.TOKEN_MADE, by=viewer, about_id=row.id)
+    return row, token
+
+
+async def of(session: AsyncSession, viewer: Viewer) -> list[ApiToken]:
+    """The viewer's tokens, the newest first."""
+    rows = await session.scalars(
+        select(ApiToken).where(ApiToken.staff_id == viewer.id).order_by(ApiToken.created_at.desc())
+    )
+    return list(rows)
+
+
+async def revoke(session: AsyncSession, viewer: Viewer, token_id: UUID) -> None:
+    """End a token at once.
+
+    Raises:
+        NotFound: it is none of theirs.
+    """
+    row = await session.get(ApiToken, token_id)
+    if row is None or row.staff_id != viewer.id:
+        raise NotFound
+    await session.delete(row)
+    await audit.note(session, Act.TOKEN_REVOKED, by=viewer, about_id=token_id)
+
+
+async def viewer_of(session: AsyncSession, token: str, *, scope: str | None) -> Viewer:
+    """Who acts by this token. This is the one place where scopes are checked.
+
+    Args:
+        scope: what the route wants; None for routes that are not for scripts.
+
+    Raises:
+        SignInNeeded: unknown, expired or revoked.
+        Forbidden: not for this.
+    """
+    moment = now()
+    row = await session.scalar(
+        select(ApiToken).where(
+            ApiToken.token_hash == token_hash(token),
+            or_(ApiToken.expires_at.is_(None), ApiToken.expires_at > moment),
+        )
+    )
+    subject = await subject_of(session, "staff", row.staff_id) if row else None
+    if row is None or subject is None:
+        raise SignInNeeded
+    if scope is None or scope not in row.scopes:
+        raise Forbidden(N_("This access token is not good for that."))
+    if row.last_used_at is None or row.last_used_at < moment - USED_EVERY:
+        await session.execute(update(ApiToken).where(ApiToken.id == row.id).values(last_used_at=moment))
+    return as_viewer(subject, row.id)
