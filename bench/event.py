@@ -28,6 +28,8 @@ async def run(folder: Path) -> dict[str, Any]:
         indexed = time.monotonic()
         await bench.add_guests(selfies)
         await bench.wait()
+        asked = await bench.say_which_face()
+        await bench.wait()
         ended = time.monotonic()
         found, faces, failed = await bench.found(), await bench.faces(), await bench.failed()
     product = scores(found, truth)
@@ -37,6 +39,7 @@ async def run(folder: Path) -> dict[str, Any]:
         "faces_found": faces,
         "failed": failed,
         **product,
+        "asked_which_face": asked,
         "photos_per_s": round(len(files) / (indexed - started), 2),
         "selfies_per_s": round(len(selfies) / (ended - indexed), 2),
         "plain_sface": await asyncio.to_thread(plain_scores, files, selfies, truth, strangers_allowed=allowed),

@@ -45,13 +45,22 @@ async def run(folder: Path, groups: Path | None) -> dict[str, Any]:
         await bench.wait()
         await bench.add_guests(selfies)
         await bench.wait()
+        asked = await bench.say_which_face()
+        await bench.wait()
         found, faces, failed = await bench.found(), await bench.faces(), await bench.failed()
         seconds = time.monotonic() - started
     product = scores(found, truth)
     plain = await asyncio.to_thread(
         plain_scores, files, selfies, truth, strangers_allowed=product["guests_with_a_stranger"]
     )
-    result = {"photos": len(files), "faces_found": faces, "failed": failed, **product, "plain_sface": plain}
+    result = {
+        "photos": len(files),
+        "faces_found": faces,
+        "failed": failed,
+        **product,
+        "asked_which_face": asked,
+        "plain_sface": plain,
+    }
     if groups is not None:
         members: dict[str, set[str]] = defaultdict(set)
         with groups.open(newline="") as file:

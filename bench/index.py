@@ -33,7 +33,7 @@ CORES = 2
 
 
 async def real_path(files: dict[str, Path]) -> dict[str, Any]:
-    """Upload everything, wait for the workers, and watch their memory meanwhile."""
+    """Take everything in, then start the workers, and watch their memory until all is done."""
     peak_bytes = 0
 
     async def watch() -> None:
@@ -47,10 +47,13 @@ async def real_path(files: dict[str, Path]) -> dict[str, Any]:
                     continue
             await asyncio.sleep(0.2)
 
-    async with running_event() as bench:
-        watching = asyncio.create_task(watch())
+    async with running_event(with_workers=False) as bench:
         started = time.monotonic()
         await bench.add_photos(files)
+        taken_in = time.monotonic() - started
+        watching = asyncio.create_task(watch())
+        await bench.start_workers()
+        started = time.monotonic()
         await bench.wait(settled=False)
         seconds = time.monotonic() - started
         watching.cancel()
@@ -58,6 +61,7 @@ async def real_path(files: dict[str, Path]) -> dict[str, Any]:
     return {
         "photos": len(files),
         "faces": faces,
+        "taken_in_per_s": round(len(files) / taken_in, 2),
         "photos_per_s": round(len(files) / seconds, 2),
         "worker_peak_mb": round(peak_bytes / 1e6),
     }
@@ -77,12 +81,19 @@ def steps(data: list[bytes]) -> dict[str, float]:
     for photo in data[:3]:
         engine.analyse_photo(photo)
     for photo in data:
-        decoded = timed("decode", decode, photo)
+        decoded = timed("decode", decode, photo, finest=False)
         view = timed("renditions", shrunk, decoded.image_rgb, VIEW_SIDE_PX)
         for name in ("thumb", "view"):
             timed("renditions", rendition, name, view)
-        coarse = timed("detect", engine._detector.search, view, side_px=VIEW_SIDE_PX, score_limit=0.5)
-        coarse = coarse.moved(decoded.image_rgb.shape[1] / view.shape[1])
+        coarse = timed(
+            "detect",
+            engine._detector.search,
+            decoded.image_rgb,
+            side_px=engines.DETECT_SIDE_PX,
+            score_limit=engines.COARSE_SCORE_LIMIT,
+            smaller_rgb=view,
+            closer=True,
+        )
         fine = timed("refine", engine._detector.refine, decoded.image_rgb, coarse)
         found = engines.confirmed(coarse, fine)
         crops, _ = timed("align", engine._measured, decoded.image_rgb, found, full_scale=1.0)

@@ -6,6 +6,7 @@ product does.
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from trouvaille.vision import weights
 from trouvaille.vision.align import ALIGNED_PX, align
 from trouvaille.vision.decode import decode
-from trouvaille.vision.detect import CLOSE_UP_PX, CLOSE_UPS, Detector
+from trouvaille.vision.detect import Detector
 from trouvaille.vision.embed import Embedder
 from trouvaille.vision.graphs import compile_graph
 from trouvaille.vision.selfie import prominence
@@ -31,14 +32,9 @@ class PlainSFace:
     def __init__(self) -> None:
         known = weights.locate()
         detector, recogniser = weights.read(known.detector), weights.read(known.recogniser)
-        shapes = (1, 3, -1, -1), (len(CLOSE_UPS), 3, CLOSE_UP_PX, CLOSE_UP_PX)
-        self._detector = Detector(
-            *(compile_graph(detector, shape, channels="bgr", precision="f32", threads=THREADS) for shape in shapes)
-        )
+        self._detector = Detector(partial(compile_graph, detector, channels="bgr", precision="f32", threads=THREADS))
         self._embedder = Embedder(
-            compile_graph(
-                recogniser, (-1, 3, ALIGNED_PX, ALIGNED_PX), channels="rgb", precision="f32", threads=THREADS
-            ),
+            compile_graph(recogniser, (1, 3, ALIGNED_PX, ALIGNED_PX), channels="rgb", precision="f32", threads=THREADS),
         )
 
     def templates(self, path: Path, *, one: bool) -> NDArray[np.float32]:

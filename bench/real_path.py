@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -56,7 +57,7 @@ class Bench:
     limits: Limits
     event: Event
     passwords: Passwords
-    seconds: dict[str, float] = field(default_factory=dict)
+    start_workers: Callable[[], Awaitable[None]]
 
     async def add_photos(self, files: Mapping[str, Path]) -> None:
         """Upload files under names of their own, four at a time, while the workers are at it."""
@@ -95,6 +96,20 @@ class Bench:
                 data = await asyncio.to_thread(path.read_bytes)
                 await guests.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(data)])
 
+    async def say_which_face(self) -> int:
+        """Answer for guests who are asked which face is theirs: who is made up stands in the middle of their selfie."""
+        async with transaction(self.sessions) as session:
+            undecided = await session.execute(
+                select(Guest, Enrolment.candidates)
+                .join(Enrolment, Enrolment.guest_id == Guest.id)
+                .where(Enrolment.state == EnrolmentState.CHOOSING)
+            )
+            rows = [(guest, np.array(asked["boxes_xyxy"])) for guest, asked in undecided if asked]
+            for guest, boxes in rows:
+                off_middle = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5).sum(axis=1)
+                await guests.choose(session, guest, int(off_middle.argmin()))
+        return len(rows)
+
     async def wait(self, *, settled: bool = True) -> None:
         """Until no photo and no selfie waits, and the event has been settled unless that does not matter."""
         waiting: Any = (
@@ -123,7 +138,6 @@ class Bench:
                     Enrolment, Enrolment.guest_id == Guest.id
                 )
             )
-            # Nobody is here to say which face is theirs, so a selfie of several people has found nothing either.
             result = {
                 name: Found(refused=None if state is EnrolmentState.ACCEPTED else reason or state.value)
                 for name, state, reason in rows
@@ -186,23 +200,34 @@ async def only_database() -> AsyncIterator[tuple[AsyncEngine, UUID]]:
 
 
 @asynccontextmanager
-async def running_event() -> AsyncIterator[Bench]:
-    """An instance with workers and one open event; everything is removed afterwards."""
+async def running_event(*, with_workers: bool = True) -> AsyncIterator[Bench]:
+    """An instance and one open event; everything is removed afterwards.
+
+    Args:
+        with_workers: False leaves starting the workers to the bench.
+    """
     with scratch_settings() as settings, instance.database(settings) as (ready, postgres):
         stop = asyncio.Event()
-        minding = asyncio.create_task(supervise(instance.workers(ready), postgres=postgres, stop=stop))
         engine = connect(ready.database_url or "", pool_size=6, application="trouvaille bench")
+        sessions = sessions_of(engine)
         passwords = Passwords(1)
+        minding: list[asyncio.Task[Any]] = []
+
+        async def start() -> None:
+            minding.append(asyncio.create_task(supervise(instance.workers(ready), postgres=postgres, stop=stop)))
+            await _await_workers(sessions)
+
         try:
-            sessions = sessions_of(engine)
             event = await make_event(sessions, await _make_staff(sessions, passwords))
             storage, vault = Storage(ready.photos_url), Vault(load_key(ready.data_dir / "secret.key"))
             limits = Limits(ready.photo_limit_bytes, ready.photo_limit_pixels)
-            await _await_workers(sessions)
-            yield Bench(sessions, storage, vault, limits, event, passwords)
+            if with_workers:
+                await start()
+            yield Bench(sessions, storage, vault, limits, event, passwords, start)
         finally:
             stop.set()
-            await minding
+            for task in minding:
+                await task
             passwords.close()
             await engine.dispose()
 

@@ -48,8 +48,9 @@ class Settings(BaseSettings):
     public_url: str | None = None
     trusted_proxies: str = "127.0.0.1"
     web_processes: int = Field(1, ge=1, le=64)
-    photo_workers: int = Field(1, ge=0, le=64)
-    photo_threads: int = Field(default_factory=lambda: max(1, os.cpu_count() or 1), ge=1, le=64)
+    # A process a core indexes a fifth faster than a thread a core, for 350 MB more memory each.
+    photo_workers: int = Field(default_factory=lambda: max(1, os.cpu_count() or 1), ge=0, le=64)
+    photo_threads: int = Field(1, ge=1, le=64)
     photo_limit_bytes: int = Field(100 * 1024**2, ge=1024)
     photo_limit_pixels: int = Field(200_000_000, ge=10_000)
     upload_limit_bytes: int = Field(4 * 1024**3, ge=1024)

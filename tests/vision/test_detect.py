@@ -1,5 +1,6 @@
 """Faces are found at any size, once each, and placed precisely."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,14 @@ import pytest
 from PIL import Image
 
 from trouvaille.vision import weights
-from trouvaille.vision.detect import CLOSE_UP_PX, CLOSE_UPS, Detections, Detector, overlap, without_doubles
+from trouvaille.vision.detect import Detections, Detector, overlap, without_doubles
 from trouvaille.vision.graphs import compile_graph
 
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     onnx = weights.read(weights.locate().detector)
-    shapes = (1, 3, -1, -1), (len(CLOSE_UPS), 3, CLOSE_UP_PX, CLOSE_UP_PX)
-    return Detector(*(compile_graph(onnx, shape, channels="bgr", precision="f32", threads=1) for shape in shapes))
+    return Detector(partial(compile_graph, onnx, channels="bgr", precision="f32", threads=1))
 
 
 @pytest.fixture(scope="module")

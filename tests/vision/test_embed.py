@@ -13,7 +13,7 @@ from trouvaille.vision.graphs import compile_graph
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
     onnx = weights.read(weights.locate().recogniser)
-    return Embedder(compile_graph(onnx, (-1, 3, 112, 112), channels="rgb", precision="f32", threads=1))
+    return Embedder(compile_graph(onnx, (1, 3, 112, 112), channels="rgb", precision="f32", threads=1))
 
 
 @pytest.fixture(scope="module")

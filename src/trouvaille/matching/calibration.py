@@ -27,11 +27,11 @@ class Tail:
         return (math.log10(impostor_share) - self.offset) / self.slope
 
 
-SFACE_TAIL: Final = Tail(2.972, -20.845)
+SFACE_TAIL: Final = Tail(2.449, -19.069)
 
-SURE_STRANGERS: Final = 0.005
-"""Expected number of strangers' faces among a guest's *sure* photos: half of what we promise, because other people than
-those of the fit resembled each other up to twice as often."""
+SURE_STRANGERS: Final = 0.0025
+"""Expected number of strangers among a guest's *sure* photos: a quarter of what we promise. Other people than those of
+the fit resemble each other up to twice as often, and what other pictures add helps a stranger now and then, too."""
 
 MAYBE_STRANGERS: Final = 2.0
 """Expected number of strangers' faces among what a guest is asked about."""
@@ -56,20 +56,25 @@ class Thresholds:
     link: float
 
 
-def thresholds(faces_in_event: int, tail: Tail = SFACE_TAIL) -> Thresholds:
+def thresholds(faces_in_event: int, tail: Tail = SFACE_TAIL, *, people: float | None = None) -> Thresholds:
     """Thresholds for an event.
 
     Args:
         faces_in_event: faces that a guest is compared with. Below ``FEWEST_FACES`` and above ``MOST_FACES`` the
             thresholds stay what they are there.
         tail: of the engine that made the templates.
+        people: how many people these faces are of, where that is known. Ten pictures of a stranger are one chance to be
+            taken for a guest and not ten, so *sure* counts people.
 
     Returns:
-        ``maybe`` < ``sure`` < ``link``; all grow with the number of faces.
+        ``maybe`` < ``sure`` < ``link``; all grow with the event.
     """
-    faces = min(max(faces_in_event, FEWEST_FACES), MOST_FACES)
+    faces, sure_of = (
+        min(max(count, FEWEST_FACES), MOST_FACES)
+        for count in (faces_in_event, faces_in_event if people is None else min(people, faces_in_event))
+    )
     return Thresholds(
-        sure=tail.similarity(SURE_STRANGERS / faces),
+        sure=tail.similarity(SURE_STRANGERS / sure_of),
         maybe=tail.similarity(MAYBE_STRANGERS / faces),
         link=tail.similarity(LINKED_STRANGERS / faces),
     )

@@ -74,6 +74,8 @@ class Settlement(Base):
     engine: Mapped[str] = mapped_column(String(120), primary_key=True)
     # A digest of the faces that were refined: the same ones need not be refined again.
     refined_from: Mapped[bytes] = mapped_column(LargeBinary(32))
+    # Of how many people these faces are, about.
+    people: Mapped[float] = mapped_column(REAL)
     seconds: Mapped[float] = mapped_column(REAL)
 
 

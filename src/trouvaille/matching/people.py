@@ -1,14 +1,16 @@
 """Who is who among the faces of one event: what can be told only once they are looked at together.
 
 A face in a photo is helped by the other pictures of the same person: templates of faces that are almost certainly one
-person are averaged (in image retrieval: database-side augmentation, Arandjelović and Zisserman, CVPR 2012). Two
-faces in one photo are never one person. A guest's own answers improve their template in the same way, and where one
-guest fits a face far better than another, the other is not asked about it.
+person are averaged (in image retrieval: database-side augmentation, Arandjelović and Zisserman, CVPR 2012), and a
+guest's template with the faces that are almost certainly theirs (query expansion, Chum et al., ICCV 2007). Two faces in
+one photo are never one person. A guest's own answers improve their template in the same way, and where one guest fits a
+face better than another, the other is at most asked about it.
 
 Everything here is a function of the set of faces, selfies and answers: the order in which they arrived is no input.
 docs/accuracy.md tells what each part is worth.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,9 +26,16 @@ CLEARLY_BETTER: Final = 0.15
 """A guest who is this much more similar to a face than another is who it shows."""
 
 TOO_GOOD_TO_DROP: Final = 0.6
-"""Nobody this similar to a face is ever dropped for somebody else: a person may be registered twice."""
+"""Nobody this similar to a face ever gives way to somebody else: a person may be registered twice."""
+
+MOST_HELP: Final = 0.07
+"""The most that a face's other pictures add to its similarity with a guest: right links add less, wrong ones more."""
+
+MOST_EXPANSION: Final = 0.05
+"""The most that a guest's surest photos add to their similarity with another face."""
 
 _CELLS_AT_ONCE: Final = 4_000_000  # of a similarity matrix; 16 MB.
+_OWN_AT_MOST: Final = 500  # faces of one guest that are compared with each other
 _LINKS_AT_ONCE: Final = 32_768  # templates of 128 numbers: 16 MB.
 
 
@@ -44,6 +53,19 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
+class Refined:
+    """The faces of an event, helped by each other.
+
+    Attributes:
+        templates: (n, d), unit length. A face without neighbours keeps its template.
+        people: how many people the faces are of, about: each face counts as one in so many as it is linked with.
+    """
+
+    templates: Floats
+    people: float
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Which guest is in which photo: at most one row for the two, by their most similar face.
 
@@ -51,24 +73,23 @@ class Found:
         guests: (m,), places among the probes.
         faces: (m,), places in the gallery.
         similarities: (m,), cosine.
+        sure: (m,) bool, whether the guest is shown the photo without being asked.
     """
 
     guests: Places
     faces: Places
     similarities: Floats
+    sure: NDArray[np.bool_]
 
 
-def refined(gallery: Gallery, link: float) -> Floats:
+def refined(gallery: Gallery, link: float) -> Refined:
     """Each face's template, averaged with those of the same person in other photos.
 
     Args:
         link: cosine similarity from which two faces count as one person.
-
-    Returns:
-        (n, d), unit length. A face without such neighbours keeps its template.
     """
     templates, photos = gallery.templates, gallery.photos
-    result = templates.copy()
+    result, linked = templates.copy(), np.zeros(len(templates), np.intp)
     rows_at_once = max(1, _CELLS_AT_ONCE // max(1, len(templates)))
     # Fresh memory for each product would take longer than the product.
     products = np.empty((rows_at_once, len(templates)), np.float32)
@@ -78,13 +99,14 @@ def refined(gallery: Gallery, link: float) -> Floats:
         row, other = np.divmod(np.flatnonzero(similar >= link), len(templates))
         apart = photos[start + row] != photos[other]
         row, other = row[apart], other[apart]
+        linked[start : start + len(some)] = np.bincount(row, minlength=len(some))
         # Links are few among many pairs, so they are added up one by one rather than by another product.
         for part in range(0, len(row), _LINKS_AT_ONCE):
             here, there = row[part : part + _LINKS_AT_ONCE], other[part : part + _LINKS_AT_ONCE]
             first = np.flatnonzero(np.diff(here, prepend=-1))
             weighted = similar[here, there][:, None] * templates[there]
             result[start + here[first]] += np.add.reduceat(weighted, first, axis=0)
-    return _unit(result)
+    return Refined(_unit(result), float((1 / (1 + linked)).sum()))
 
 
 def refined_probes(probes: Floats, gallery: Gallery, guests: Places, photos: Places) -> Floats:
@@ -111,37 +133,97 @@ def refined_probes(probes: Floats, gallery: Gallery, guests: Places, photos: Pla
     return _unit(probes + said / np.maximum(length, 1))
 
 
-def found(probes: Floats, faces: Floats, photos: Places, limits: Thresholds) -> Found:
+def found(probes: Floats, gallery: Gallery, faces: Floats, limits: Thresholds) -> Found:
     """Compare all guests with all faces, and guests with each other where they fit the same face.
+
+    Of two guests who fit a face, the one who fits it less well is at most asked about it, and not even that when the
+    other fits it far better; unless the two look like one person.
 
     Args:
         probes: (g, d), unit length.
-        faces: (n, d), unit length.
-        photos: (n,), the number of the photo that each face is in.
+        faces: (n, d), unit length: the refined templates of ``gallery``.
 
     Returns:
         Everything from ``limits.maybe`` upwards, sorted by guest and photo.
     """
-    guests, places, similarities = [], [], []
-    columns_at_once = max(1, _CELLS_AT_ONCE // max(1, len(probes)))
-    for start in range(0, len(faces) if len(probes) else 0, columns_at_once):
-        similar = probes @ faces[start : start + columns_at_once].T
-        best = similar.max(axis=0)
-        taken = (best >= limits.sure) & (similar < np.minimum(best - CLEARLY_BETTER, TOO_GOOD_TO_DROP))
+    parts: list[Found] = []
+    one_person = probes @ probes.T >= limits.link
+    expanded = _expanded(probes, gallery, faces, limits.link)
+    for some in _blocks(len(faces), len(probes)):
+        similar = _helped(probes, gallery, faces, some)
+        further = _helped(expanded, gallery, faces, some)
+        similar = np.maximum(similar, np.minimum(further, similar + np.float32(MOST_EXPANSION)))
+        best_guest, best = similar.argmax(axis=0), similar.max(axis=0)
+        gives_way = ~one_person[:, best_guest] & (similar < TOO_GOOD_TO_DROP)
+        taken = gives_way & (best >= limits.sure) & (similar < best - CLEARLY_BETTER)
         guest, face = np.nonzero((similar >= limits.maybe) & ~taken)
-        guests.append(guest)
-        places.append(face + start)
-        similarities.append(similar[guest, face])
-    if not guests:
+        similarity = similar[guest, face]
+        sure = (similarity >= limits.sure) & ~(gives_way[guest, face] & (similarity < best[face]))
+        parts.append(Found(guest, face + some.start, similarity, sure))
+    if not parts:
         nothing = np.empty(0, np.intp)
-        return Found(nothing, nothing, np.empty(0, np.float32))
-    guest, face, similarity = np.concatenate(guests), np.concatenate(places), np.concatenate(similarities)
-    order = np.lexsort((face, -similarity, photos[face], guest))
-    guest, face, similarity = guest[order], face[order], similarity[order]
-    photo = photos[face]
+        return Found(nothing, nothing, np.empty(0, np.float32), np.empty(0, bool))
+    return _one_face_a_photo(
+        Found(
+            np.concatenate([part.guests for part in parts]),
+            np.concatenate([part.faces for part in parts]),
+            np.concatenate([part.similarities for part in parts]),
+            np.concatenate([part.sure for part in parts]),
+        ),
+        gallery.photos,
+    )
+
+
+def _blocks(faces: int, guests: int) -> Iterator[slice]:
+    """All faces in pieces, so that a matrix of guests and faces stays small; none where there are no guests."""
+    at_once = max(1, _CELLS_AT_ONCE // max(1, guests))
+    for start in range(0, faces if guests else 0, at_once):
+        yield slice(start, min(start + at_once, faces))
+
+
+def _helped(probes: Floats, gallery: Gallery, faces: Floats, some: slice) -> Floats:
+    """(g, n): similarities with some refined faces, as far as the faces alone bear them out."""
+    alone = probes @ gallery.templates[some].T
+    return np.asarray(np.minimum(probes @ faces[some].T, alone + np.float32(MOST_HELP)), np.float32)
+
+
+def _expanded(probes: Floats, gallery: Gallery, faces: Floats, link: float) -> Floats:
+    """Each guest's template, averaged with the faces that are almost certainly theirs (query expansion).
+
+    A face counts for the guest who fits it best alone. Pictures that are alike count as one, so that a face seen in
+    thirty photos does not outvote the same person seen otherwise; and all of them weigh no more than the selfie.
+
+    Args:
+        link: cosine similarity from which a guest and a face, or two faces, count as one person.
+    """
+    owners, owned = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+    for some in _blocks(len(faces), len(probes)):
+        similar = _helped(probes, gallery, faces, some)
+        guest, face = similar.argmax(axis=0), np.flatnonzero(similar.max(axis=0) >= link)
+        owners.append(guest[face])
+        owned.append(face + some.start)
+    owner, face = np.concatenate(owners), np.concatenate(owned)
+    order = np.argsort(owner, kind="stable")
+    owner, face = owner[order], face[order]
+    result = probes.copy()
+    for guest, start in zip(*np.unique(owner, return_index=True), strict=True):
+        own = faces[face[start : np.searchsorted(owner, guest, "right")]]
+        own = own[:: -(-len(own) // _OWN_AT_MOST)]
+        alike = (own @ own.T >= link).sum(axis=1)
+        together = ((own @ probes[guest]) / alike) @ own
+        result[guest] += together / max(float(np.linalg.norm(together)), 1.0)
+    return _unit(result)
+
+
+def _one_face_a_photo(every: Found, photos: Places) -> Found:
+    """Of a guest's faces in one photo the surest, then the most similar."""
+    photo = photos[every.faces]
+    order = np.lexsort((every.faces, -every.similarities, ~every.sure, photo, every.guests))
+    guest, photo = every.guests[order], photo[order]
     first = np.ones(len(guest), bool)
     first[1:] = (guest[1:] != guest[:-1]) | (photo[1:] != photo[:-1])
-    return Found(guest[first], face[first], similarity[first])
+    kept = order[first]
+    return Found(every.guests[kept], every.faces[kept], every.similarities[kept], every.sure[kept])
 
 
 def _unit(vectors: Floats) -> Floats:

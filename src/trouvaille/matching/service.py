@@ -6,6 +6,7 @@ lock shared, the other alone, and each looks only once it holds it. What only sh
 added by ``settling``, soon after.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
@@ -86,12 +87,29 @@ async def join_as_selfie(session: AsyncSession, event_id: UUID) -> None:
     await lock_exclusive(session, f"matching:{event_id}")
 
 
-async def present_thresholds(session: AsyncSession, event_id: UUID, engine: str) -> Thresholds:
-    """The thresholds for as many faces as the event has now, as this engine compares them."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What the thresholds of an event follow from: how many faces it has now, and how its engine compares them."""
+
+    faces: int
+    tail: Tail
+
+    def thresholds(self, *, people: float | None = None) -> Thresholds:
+        """Those for this event; once it is known of how many people the faces are, *sure* follows them."""
+        return thresholds(self.faces, self.tail, people=people)
+
+
+async def extent(session: AsyncSession, event_id: UUID, engine: str) -> Extent:
+    """The event as it is now, for an engine that compares templates."""
     total = select(func.coalesce(func.sum(Photo.faces), 0)).where(Photo.event_id == event_id).scalar_subquery()
     asked = select(total, KnownEngine.tail_offset, KnownEngine.tail_slope).where(KnownEngine.identity == engine)
     faces, offset, slope = (await session.execute(asked)).one()
-    return thresholds(int(faces), Tail(offset, slope))
+    return Extent(int(faces), Tail(offset, slope))
+
+
+async def present_thresholds(session: AsyncSession, event_id: UUID, engine: str) -> Thresholds:
+    """What holds until the event is settled: by faces, which is on the careful side."""
+    return (await extent(session, event_id, engine)).thresholds()
 
 
 async def keep_probe(

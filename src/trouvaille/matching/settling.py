@@ -25,10 +25,9 @@ from trouvaille.core import live
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.events.models import Event
 from trouvaille.matching import people
-from trouvaille.matching.calibration import Thresholds
 from trouvaille.matching.models import KnownEngine, Match, Probe, Settlement, Verdict
-from trouvaille.matching.people import Found, Gallery
-from trouvaille.matching.service import POOR_QUALITY, join_as_selfie, present_thresholds
+from trouvaille.matching.people import Found, Gallery, Refined
+from trouvaille.matching.service import POOR_QUALITY, Extent, extent, join_as_selfie
 from trouvaille.photos.models import Photo
 
 Compute = Callable[..., Awaitable[Any]]
@@ -64,13 +63,14 @@ UPDATE probes SET refined = CAST(new.refined AS halfvec)
 _NOTES = (
     "CREATE TEMPORARY TABLE seen_faces (id uuid PRIMARY KEY) ON COMMIT DROP",
     "CREATE TEMPORARY TABLE seen_selfies (id uuid PRIMARY KEY) ON COMMIT DROP",
-    "CREATE TEMPORARY TABLE found (enrolment_id uuid, photo_id uuid, face_id uuid, similarity real) ON COMMIT DROP",
+    "CREATE TEMPORARY TABLE found (enrolment_id uuid, photo_id uuid, face_id uuid, similarity real, sure bool)"
+    " ON COMMIT DROP",
 )
 _NOTE_FACES = text("INSERT INTO seen_faces SELECT unnest(CAST(:ids AS uuid[]))")
 _NOTE_SELFIES = text("INSERT INTO seen_selfies SELECT unnest(CAST(:ids AS uuid[]))")
 _NOTE_FOUND = text("""
 INSERT INTO found SELECT * FROM unnest(CAST(:enrolments AS uuid[]), CAST(:photos AS uuid[]), CAST(:faces AS uuid[]),
-                                       CAST(:similarities AS real[]))
+                                       CAST(:similarities AS real[]), CAST(:sure AS bool[]))
 """)
 _ANALYSE = text("ANALYZE found, seen_faces, seen_selfies")
 
@@ -89,7 +89,7 @@ RETURNING matches.guest_id
 _KEEP = text("""
 INSERT INTO matches (guest_id, photo_id, event_id, face_id, similarity, tier, created_at)
 SELECT probes.guest_id, found.photo_id, :event_id, found.face_id, found.similarity,
-       CASE WHEN found.similarity >= :sure THEN 'sure' ELSE 'maybe' END, now()
+       CASE WHEN found.sure THEN 'sure' ELSE 'maybe' END, now()
   FROM found
   JOIN probes ON probes.enrolment_id = found.enrolment_id AND probes.engine = :engine
   JOIN faces ON faces.event_id = :event_id AND faces.id = found.face_id
@@ -129,6 +129,7 @@ class _Probes:
 @dataclass
 class _Settled:
     faces: Floats
+    people: float
     probes: Floats
     found: Found
 
@@ -155,30 +156,38 @@ async def settle(sessions: Sessions, compute: Compute, event_id: UUID) -> None:
 async def _settle_engine(sessions: Sessions, compute: Compute, event_id: UUID, engine: str) -> None:
     started = time.monotonic()
     async with transaction(sessions) as session:
-        limits = await present_thresholds(session, event_id, engine)
+        now = await extent(session, event_id, engine)
         faces = await _read_faces(session, event_id, engine)
         probes = await _read_probes(session, event_id, engine, faces)
         before = await session.get(Settlement, (event_id, engine))
-    refined_from = faces.digest + np.float32(limits.link).tobytes()
-    known = before is not None and before.refined_from == refined_from
-    settled: _Settled = await compute(_looked_at_together, faces, probes, limits, known=known)
-    if not known:
+    refined_from = faces.digest + np.float32(now.thresholds().link).tobytes()
+    known = before.people if before is not None and before.refined_from == refined_from else None
+    settled: _Settled = await compute(_looked_at_together, faces, probes, now, known)
+    if known is None:
         await _keep_refined(sessions, event_id, faces, settled.faces)
     async with transaction(sessions) as session:
-        await _correct(session, event_id, engine, faces, probes, settled, limits)
+        await _correct(session, event_id, engine, faces, probes, settled)
         if await session.get(Event, event_id, with_for_update={"read": True}) is not None:
-            row = {"refined_from": refined_from, "seconds": time.monotonic() - started}
+            row = {
+                "refined_from": refined_from,
+                "people": settled.people,
+                "seconds": time.monotonic() - started,
+            }
             keep = insert(Settlement).values(event_id=event_id, engine=engine, **row)
             await session.execute(
                 keep.on_conflict_do_update(index_elements=[Settlement.event_id, Settlement.engine], set_=row)
             )
 
 
-def _looked_at_together(faces: _Faces, probes: _Probes, limits: Thresholds, *, known: bool) -> _Settled:
+def _looked_at_together(faces: _Faces, probes: _Probes, now: Extent, known: float | None) -> _Settled:
+    """Args:
+    known: of how many people the faces are, if they have been refined already.
+    """
     gallery = faces.gallery
-    templates = faces.kept if known else people.refined(gallery, limits.link)
-    refined = people.refined_probes(probes.templates, gallery, probes.answered, probes.answered_photos)
-    return _Settled(templates, refined, people.found(refined, templates, gallery.photos, limits))
+    refined = Refined(faces.kept, known) if known is not None else people.refined(gallery, now.thresholds().link)
+    guests = people.refined_probes(probes.templates, gallery, probes.answered, probes.answered_photos)
+    limits = now.thresholds(people=refined.people)
+    return _Settled(refined.templates, refined.people, guests, people.found(guests, gallery, refined.templates, limits))
 
 
 async def _read_faces(session: AsyncSession, event_id: UUID, engine: str) -> _Faces:
@@ -273,7 +282,6 @@ async def _correct(
     faces: _Faces,
     probes: _Probes,
     settled: _Settled,
-    limits: Thresholds,
 ) -> None:
     for statement in _NOTES:
         await session.execute(text(statement))
@@ -288,6 +296,7 @@ async def _correct(
             "photos": _ids(faces.photo_ids[found.faces[some]]),
             "faces": _ids(faces.ids[found.faces[some]]),
             "similarities": found.similarities[some].tolist(),
+            "sure": found.sure[some].tolist(),
         }
         await session.execute(_NOTE_FOUND, rows)
     await session.execute(_ANALYSE)
@@ -296,5 +305,5 @@ async def _correct(
     new = {"ids": [probes.enrolments[place] for place in changed], "refined": _as_text(settled.probes[changed])}
     await session.execute(_KEEP_PROBES, {"engine": engine, **new})
     told = set(await session.scalars(_DROP, {"event_id": event_id, "engine": engine}))
-    told.update(await session.scalars(_KEEP, {"event_id": event_id, "engine": engine, "sure": limits.sure}))
+    told.update(await session.scalars(_KEEP, {"event_id": event_id, "engine": engine}))
     await live.publish_all(session, [f"guest:{guest_id}" for guest_id in sorted(told)], "photos")

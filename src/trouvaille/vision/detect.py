@@ -1,8 +1,8 @@
 """Find faces with YuNet: the whole picture at two sizes, more closely where faces may be tiny, and every face again in
 two close-ups."""
 
-import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,14 +83,23 @@ class Detections:
 
 
 class Detector:
-    """YuNet over two compiled graphs; safe to call from several threads."""
+    """YuNet over compiled graphs; safe to call from several threads.
 
-    def __init__(self, whole: ov.CompiledModel, close_up: ov.CompiledModel) -> None:
+    All requests of one graph share its memory, so a graph that sees pictures of two shapes in turn prepares itself anew
+    each time, which takes as long as looking at a small one. So there is a graph for each shape that keeps coming back.
+    """
+
+    def __init__(self, compiled: Callable[[tuple[int, int, int, int]], ov.CompiledModel]) -> None:
         """Args:
-        whole: takes (1, h, w, 3), any multiples of 32.
-        close_up: takes (n, CLOSE_UP_PX, CLOSE_UP_PX, 3) for the n of ``CLOSE_UPS``.
+        compiled: compiles the model for an input of (n, 3, h, w); -1 leaves a side free.
         """
-        self._whole, self._close_up = whole, close_up
+        anything = (1, 3, -1, -1)
+        self._graphs = {
+            "wide": compiled(anything),
+            "tall": compiled(anything),
+            "overview": compiled((1, 3, OVERVIEW_SIDE_PX, OVERVIEW_SIDE_PX)),
+            "close_up": compiled((len(CLOSE_UPS), 3, CLOSE_UP_PX, CLOSE_UP_PX)),
+        }
         self._requests = threading.local()
 
     def search(
@@ -122,7 +131,7 @@ class Detector:
         found = [faint[faint.scores >= score_limit].moved(zoom)]
         if max(scaled.shape[:2]) > 1.5 * OVERVIEW_SIDE_PX:
             # The overview need not have one size to the pixel, and whole blocks are averaged far faster.
-            overview = shrunk_by(scaled, round(max(scaled.shape[:2]) / OVERVIEW_SIDE_PX))
+            overview = shrunk_by(scaled, -(-max(scaled.shape[:2]) // OVERVIEW_SIDE_PX))
             found.append(self.once(overview, score_limit).moved(longer / max(overview.shape[:2])))
         if closer and zoom > 1:
             tiny = faint.boxes_xyxy[:, 2] - faint.boxes_xyxy[:, 0] < TINY_PX
@@ -144,13 +153,14 @@ class Detector:
     def once(self, image_rgb: NDArray[np.uint8], score_limit: float) -> Detections:
         """One pass at the picture's own size."""
         height, width = image_rgb.shape[:2]
-        padded = cv2.copyMakeBorder(
-            image_rgb, 0, -height % _PAD_MULTIPLE, 0, -width % _PAD_MULTIPLE, cv2.BORDER_CONSTANT
-        )
-        request = self._request(max(padded.shape[:2]))
-        request.infer([padded[None]], share_inputs=True)
-        outputs = {name: request.get_tensor(name).data[0] for name in _OUTPUTS}
-        return without_doubles(_decode(outputs, padded.shape[1], score_limit))
+        graph = "wide" if width >= height else "tall"
+        right, bottom = -width % _PAD_MULTIPLE, -height % _PAD_MULTIPLE
+        if max(height, width) <= OVERVIEW_SIDE_PX:
+            graph, right, bottom = "overview", OVERVIEW_SIDE_PX - width, OVERVIEW_SIDE_PX - height
+        padded = np.asarray(cv2.copyMakeBorder(image_rgb, 0, bottom, 0, right, cv2.BORDER_CONSTANT), np.uint8)
+        outputs = self._infer(graph, padded[None])
+        found = _decode({name: tensor[0] for name, tensor in outputs.items()}, padded.shape[1], score_limit)
+        return without_doubles(found)
 
     def _closer(self, image_rgb: NDArray[np.uint8], hints: Detections, score_limit: float) -> list[Detections]:
         """Faces in the squares around what might be tiny faces: where there is one, others stand beside it."""
@@ -185,7 +195,7 @@ class Detector:
             crop = cut_square(image_rgb, corner, side, CLOSE_UP_PX)
             crops[view] = cv2.flip(crop, 1) if mirrored else crop
             places.append((corner, CLOSE_UP_PX / side))
-        outputs = self._look(crops)
+        outputs = self._infer("close_up", crops)
         views = []
         for view, ((x, y), zoom) in enumerate(places):
             found = _decode({name: tensor[view] for name, tensor in outputs.items()}, CLOSE_UP_PX, _CLOSE_UP_SCORE)
@@ -202,23 +212,15 @@ class Detector:
             seen.scores.sum(keepdims=True) / np.float32(len(CLOSE_UPS)),
         )
 
-    def _look(self, crops_rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        if not hasattr(self._requests, "close_up"):
-            self._requests.close_up = self._close_up.create_infer_request()
-        request: ov.InferRequest = self._requests.close_up
-        request.infer([crops_rgb], share_inputs=True)
+    def _infer(self, graph: str, images_rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """The heads' answers, (n, cells, values), until this thread asks the same graph again."""
+        if not hasattr(self._requests, graph):
+            setattr(self._requests, graph, self._graphs[graph].create_infer_request())
+        request: ov.InferRequest = getattr(self._requests, graph)
+        request.infer([images_rgb], share_inputs=True)
         tensors = {name: request.get_tensor(name).data for name in _OUTPUTS}
         # The graph puts the cells of all pictures into one row of one.
-        return {name: tensor.reshape(len(crops_rgb), -1, tensor.shape[-1]) for name, tensor in tensors.items()}
-
-    def _request(self, side_px: int) -> ov.InferRequest:
-        """A request of this thread for pictures of about this size: changing a request's shape costs more than a pass
-        over a small picture does."""
-        role = next(name for name, limit_px in _ROLES if side_px <= limit_px)
-        if not hasattr(self._requests, role):
-            setattr(self._requests, role, self._whole.create_infer_request())
-        request: ov.InferRequest = getattr(self._requests, role)
-        return request
+        return {name: tensor.reshape(len(images_rgb), -1, tensor.shape[-1]) for name, tensor in tensors.items()}
 
 
 def _voted(box_xyxy: NDArray[np.float32], found: Detections) -> Detections:
@@ -262,7 +264,6 @@ def overlap(box_xyxy: NDArray[np.float32], boxes_xyxy: NDArray[np.float32]) -> N
     return np.asarray(shared / np.maximum(union, 1e-9), np.float32)
 
 
-_ROLES = (("overview", 1.5 * OVERVIEW_SIDE_PX), ("tile", _TILE_PX + 2 * _TILE_MARGIN_PX), ("whole", math.inf))
 _OUTPUTS = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
 
 

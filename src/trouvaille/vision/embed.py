@@ -1,13 +1,10 @@
 """Turn aligned faces into identity templates."""
 
 import threading
-from typing import Final
 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
-
-_BATCH: Final = 8  # Larger batches are no faster on a CPU and need 5 MB of activations a face.
 
 
 class Embedder:
@@ -21,14 +18,11 @@ class Embedder:
         population_mean: NDArray[np.float32] | None = None,
     ) -> None:
         """Args:
-        graph: takes (n, side, side, 3) uint8 RGB, answers with (n, d).
+        graph: takes (1, side, side, 3) uint8 RGB, answers with (1, d).
         dimension: d.
         population_mean: (d,), what all faces' templates have in common; subtracted from each.
         """
         self._graph = graph
-        # Some files are made for one face at a time and take no other batch.
-        batch = graph.input(0).partial_shape[0]
-        self._at_once = batch.get_length() if batch.is_static else _BATCH
         self._dimension = dimension
         self._mean = population_mean
         self._requests = threading.local()
@@ -43,11 +37,10 @@ class Embedder:
         Returns:
             (n, d), unit length, in input order.
         """
-        step = self._at_once
-        parts = [self._batch(crops_rgb[at : at + step], mirrored) for at in range(0, len(crops_rgb), step)]
+        parts = [self._one(crops_rgb[row : row + 1], mirrored) for row in range(len(crops_rgb))]
         return np.concatenate([np.zeros((0, self._dimension), np.float32), *parts])
 
-    def _batch(self, crops_rgb: NDArray[np.uint8], mirrored: bool) -> NDArray[np.float32]:
+    def _one(self, crops_rgb: NDArray[np.uint8], mirrored: bool) -> NDArray[np.float32]:
         templates = unit_length(self._infer(crops_rgb))
         if mirrored:
             templates = unit_length(templates + unit_length(self._infer(crops_rgb[:, :, ::-1])))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from trouvaille.vision import weights as model_files
 from trouvaille.vision.align import ALIGNED_PX, align
 from trouvaille.vision.decode import PIXELS_LIMIT, decode
-from trouvaille.vision.detect import CLOSE_UP_PX, CLOSE_UPS, Detections, Detector, without_doubles
+from trouvaille.vision.detect import Detections, Detector, without_doubles
 from trouvaille.vision.embed import Embedder
 from trouvaille.vision.graphs import Precision, compile_graph
 from trouvaille.vision.quality import Signs, quality, signs
@@ -28,7 +29,7 @@ SCORE_LIMIT: Final = 0.6
 
 DETECT_SIDE_PX: Final = 1280
 
-_COARSE_SCORE_LIMIT: Final = 0.4
+COARSE_SCORE_LIMIT: Final = 0.4
 _FINE_ENOUGH_PX: Final = 80  # Wide as this or wider, a face fills the recogniser's crop without being enlarged.
 _SELFIE_SIDE_PX: Final = 1024
 _KEPT_SIDE_PX: Final = 3072
@@ -55,7 +56,7 @@ class LocalEngine:
         threads: int = 1,
         detect_side_px: int = DETECT_SIDE_PX,
         pixels_limit: int = PIXELS_LIMIT,
-        precision: Precision = "bf16",
+        precision: Precision = "int8",
     ) -> None:
         """Load and compile both models (about a second).
 
@@ -65,7 +66,8 @@ class LocalEngine:
             detect_side_px: photos are searched with their longer side at this size; what might be faces too small for
                 it is looked at again at full size.
             pixels_limit: photos that declare more pixels are refused.
-            precision: bf16 halves the time on CPUs that have it; templates of both are comparable (cosine 0.9999).
+            precision: bf16 takes half the time of f32 and int8 a third, on CPUs that have them. Templates of all three
+                are comparable: their mean cosine is 0.996 and more (docs/accuracy.md).
 
         Raises:
             ModelMissing: a file is gone.
@@ -74,11 +76,9 @@ class LocalEngine:
         """
         _limit_library_threads()
         detector = model_files.read(weights.detector)
-        whole, close_up = (
-            compile_graph(detector, shape, channels="bgr", precision=precision, threads=threads)
-            for shape in ((1, 3, -1, -1), (len(CLOSE_UPS), 3, CLOSE_UP_PX, CLOSE_UP_PX))
+        self._detector = Detector(
+            partial(compile_graph, detector, channels="bgr", precision=precision, threads=threads)
         )
-        self._detector = Detector(whole, close_up)
         self._embedder = _embedder(weights, precision=precision, threads=threads)
         self._face_side_px = weights.face_input.side_px
         self._detect_side_px = detect_side_px
@@ -109,7 +109,7 @@ class LocalEngine:
             coarse = self._detector.search(
                 image_rgb,
                 side_px=self._detect_side_px,
-                score_limit=_COARSE_SCORE_LIMIT,
+                score_limit=COARSE_SCORE_LIMIT,
                 smaller_rgb=view_rgb,
                 closer=True,
             )
@@ -155,7 +155,7 @@ class LocalEngine:
 
     def _look(self, data: bytes, chosen: Box | None) -> "_Frame":
         image_rgb = decode(data, pixels_limit=self._pixels_limit).image_rgb
-        coarse = self._detector.search(image_rgb, side_px=_SELFIE_SIDE_PX, score_limit=_COARSE_SCORE_LIMIT)
+        coarse = self._detector.search(image_rgb, side_px=_SELFIE_SIDE_PX, score_limit=COARSE_SCORE_LIMIT)
         detections = confirmed(coarse, self._detector.refine(image_rgb, coarse))
         crops, measured = self._measured(image_rgb, detections, full_scale=1.0)
         try:
@@ -222,20 +222,21 @@ def _embedder(weights: model_files.Weights, *, precision: Precision, threads: in
     side, untouched = wanted.side_px, (wanted.mean, wanted.scale) == ((0.0,), (1.0,))
     mean, scale = (None if untouched else np.broadcast_to(given, 3).tolist() for given in (wanted.mean, wanted.scale))
     centre = _population_mean(weights.population_mean)
-    for batch in (-1, 1):  # of any size, or, where the file was made for it alone, of one
-        with suppress(RuntimeError, ValueError):
-            graph = compile_graph(
-                onnx,
-                (batch, 3, side, side),
-                channels=wanted.channels,
-                precision=precision,
-                threads=threads,
-                mean=mean,
-                scale=scale,
-            )
-            embedder = Embedder(graph, dimension=wanted.dimension, population_mean=centre)
-            if embedder.embed(np.zeros((2, side, side, 3), np.uint8)).shape == (2, wanted.dimension):
-                return embedder
+    with suppress(RuntimeError, ValueError):
+        # One face at a time: for every new number of faces the graph would prepare itself anew.
+        graph = compile_graph(
+            onnx,
+            (1, 3, side, side),
+            channels=wanted.channels,
+            precision=precision,
+            threads=threads,
+            mean=mean,
+            scale=scale,
+            ranges=weights.ranges() if precision == "int8" else None,
+        )
+        embedder = Embedder(graph, dimension=wanted.dimension, population_mean=centre)
+        if embedder.embed(np.zeros((2, side, side, 3), np.uint8)).shape == (2, wanted.dimension):
+            return embedder
     raise model_files.ModelMisdescribed(
         f"{weights.recogniser.name} does not turn {side} x {side} pixels into {wanted.dimension} numbers"
     )

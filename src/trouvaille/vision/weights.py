@@ -5,6 +5,7 @@ two data files are used: its code is never imported.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -72,6 +73,12 @@ class Weights:
     face_input: FaceInput = FaceInput()
     population_mean: Path | None = None
 
+    def ranges(self) -> dict[str, tuple[float, float]] | None:
+        """What the recogniser's layers see, for int8; None where nobody has looked."""
+        if self.recogniser.sha256.lower() != SFACE_SHA256 or self.face_input != FaceInput():
+            return None
+        return {layer: (low, high) for layer, (low, high) in json.loads(_SFACE_RANGES.read_text()).items()}
+
     @property
     def recogniser_name(self) -> str:
         """Short name of the recogniser and everything else that its templates depend on."""
@@ -84,8 +91,9 @@ class Weights:
 
 YUNET_SHA256 = "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
 SFACE_SHA256 = "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
-# docs/accuracy.md tells how it was measured.
+# docs/accuracy.md tells how they were measured.
 _SFACE_MEAN = Path(__file__).with_name("population_mean.npy")
+_SFACE_RANGES = Path(__file__).with_name("sface_ranges.json")
 
 
 def locate(
