@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-event bench-gallery bench-guests bench-index bench-selfie help setup demo run test check format samples browser lock messages clean
+.PHONY: bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie help setup demo run test check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ bench-guests: setup ## Cost of matching one new photo, by number of guests and o
 
 bench-index: setup .make/bench ## Photos a second, where the time goes, and dlib beside it: PHOTOS=folder [MEGAPIXELS=24]
 	@$(BIN)/python -m bench.index "$(PHOTOS)" $(if $(MEGAPIXELS),--megapixels $(MEGAPIXELS))
+
+bench-plots: setup .make/bench ## Draw the plots of docs/accuracy.md anew: FACES=folder
+	@$(BIN)/python -m bench.plots "$(FACES)"
 
 bench-selfie: setup ## Time from sending a selfie to its matches in a large event: [FACES=50000]
 	@$(BIN)/python -m bench.selfie --faces $(or $(FACES),50000)

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from trouvaille.vision import weights
 from trouvaille.vision.align import ALIGNED_PX, align
 from trouvaille.vision.decode import decode
-from trouvaille.vision.detect import Detector
+from trouvaille.vision.detect import Detections, Detector
 from trouvaille.vision.embed import Embedder
 from trouvaille.vision.graphs import compile_graph
 from trouvaille.vision.selfie import prominence
+from trouvaille.vision.shrink import shrunk
 
 THREADS = 2
 SCORE_LIMIT = 0.6
@@ -40,10 +41,23 @@ class PlainSFace:
     def templates(self, path: Path, *, one: bool) -> NDArray[np.float32]:
         """(n, 128) of a picture; of its most prominent face alone with ``one``."""
         image_rgb = decode(path.read_bytes()).image_rgb
-        found = self._detector.search(image_rgb, side_px=SIDE_PX, score_limit=SCORE_LIMIT)
+        found = self._find(image_rgb)
         if one and len(found):
             best = int(prominence(image_rgb.shape[1::-1], found.boxes_xyxy).argmax())
             found = found[slice(best, best + 1)]
+        return self._embed(image_rgb, found)
+
+    def largest(self, image_rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(1, 128) of the largest face of a picture, or (0, 128)."""
+        found = self._find(image_rgb)
+        widths = found.boxes_xyxy[:, 2] - found.boxes_xyxy[:, 0]
+        return self._embed(image_rgb, found[np.argsort(-widths)[:1]])
+
+    def _find(self, image_rgb: NDArray[np.uint8]) -> Detections:
+        searched_rgb = shrunk(image_rgb, SIDE_PX)
+        return self._detector.once(searched_rgb, SCORE_LIMIT).moved(image_rgb.shape[1] / searched_rgb.shape[1])
+
+    def _embed(self, image_rgb: NDArray[np.uint8], found: Detections) -> NDArray[np.float32]:
         crops = np.zeros((len(found), ALIGNED_PX, ALIGNED_PX, 3), np.uint8)
         for row, landmarks in enumerate(found.landmarks_xy):
             crops[row] = align(image_rgb, landmarks)

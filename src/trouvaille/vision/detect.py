@@ -32,6 +32,7 @@ width with its scale and place; the mean of a tight view and of a wide mirrored 
 _CLOSE_UP_SCORE: Final = 0.3
 _VOTERS_OVERLAP: Final = 0.5
 _HINT_SCORE: Final = 0.1
+_OVERVIEW_LEAST_PX: Final = 48
 _TILE_PX: Final = 512
 _TILE_MARGIN_PX: Final = 64  # Faces on the border of two tiles lie whole in one of them.
 _PAD_MULTIPLE: Final = 64  # A multiple of the largest stride; coarse, because each new shape costs OpenVINO 50 ms.
@@ -132,7 +133,10 @@ class Detector:
         if max(scaled.shape[:2]) > 1.5 * OVERVIEW_SIDE_PX:
             # The overview need not have one size to the pixel, and whole blocks are averaged far faster.
             overview = shrunk_by(scaled, -(-max(scaled.shape[:2]) // OVERVIEW_SIDE_PX))
-            found.append(self.once(overview, score_limit).moved(longer / max(overview.shape[:2])))
+            seen = self.once(overview, score_limit)
+            # Smaller ones are placed better by the first pass, and must not be pushed aside.
+            large = seen.boxes_xyxy[:, 2] - seen.boxes_xyxy[:, 0] >= _OVERVIEW_LEAST_PX
+            found.append(seen[large].moved(longer / max(overview.shape[:2])))
         if closer and zoom > 1:
             tiny = faint.boxes_xyxy[:, 2] - faint.boxes_xyxy[:, 0] < TINY_PX
             found += self._closer(image_rgb, faint[tiny].moved(zoom), score_limit)
