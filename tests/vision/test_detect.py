@@ -47,7 +47,7 @@ def test_faces_from_24_px_to_a_screenful_are_found(width_px: int, detector: Dete
     face = portrait.resize((round(portrait.width * zoom), round(portrait.height * zoom)), Image.Resampling.LANCZOS)
     canvas = Image.new("RGB", (max(2048, face.width), max(1400, face.height)), (96, 104, 110))
     canvas.paste(face, (canvas.width - face.width, 0))
-    found = search(detector, np.asarray(canvas))
+    found = detector.search(np.asarray(canvas), side_px=1280, score_limit=0.4, closer=True)
     assert len(found) == 1
     left, _, right, _ = found.boxes_xyxy[0]
     assert right - left == pytest.approx(width_px, rel=0.25)
@@ -85,6 +85,27 @@ def test_what_is_no_face_up_close_loses_half_its_score(detector: Detector) -> No
 def test_a_small_search_side_finds_fewer_small_faces(detector: Detector, party: np.ndarray) -> None:
     crowd = np.tile(np.asarray(Image.fromarray(party).resize((480, 350))), (4, 4, 1))
     assert len(search(detector, crowd, 2048)) > len(search(detector, crowd, 480)) + 10
+
+
+def test_a_crowd_of_tiny_faces_is_looked_at_closely(detector: Detector, party: np.ndarray) -> None:
+    small = Image.fromarray(party).resize((320, 233), Image.Resampling.LANCZOS)
+    crowd = Image.new("RGB", (4000, 2600), (96, 104, 110))
+    for place in range(9):
+        crowd.paste(small, (1200 + place % 3 * 330, 900 + place // 3 * 240))
+    picture = np.asarray(crowd)
+    coarse = detector.search(picture, side_px=1280, score_limit=0.4)
+    closer = detector.search(picture, side_px=1280, score_limit=0.4, closer=True)
+    assert len(closer) >= 40 > len(coarse)
+
+
+def test_a_picture_gives_the_same_faces_from_a_smaller_copy_of_it(detector: Detector, party: np.ndarray) -> None:
+    large = np.asarray(Image.fromarray(party).resize((3000, 2184), Image.Resampling.LANCZOS))
+    smaller = np.asarray(Image.fromarray(large).resize((2048, 1491), Image.Resampling.LANCZOS))
+    alone = detector.search(large, side_px=1280, score_limit=0.6)
+    helped = detector.search(large, side_px=1280, score_limit=0.6, smaller_rgb=smaller)
+    assert len(alone) == len(helped) == 5
+    for box in alone.boxes_xyxy:
+        assert overlap(box, helped.boxes_xyxy).max() > 0.8
 
 
 def test_of_two_boxes_on_one_face_the_better_stays() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from trouvaille.vision import weights
 from trouvaille.vision.engine import LocalEngine
 from trouvaille.vision.types import PhotoAnalysis, Unreadable, UnreadableReason
 
@@ -192,3 +193,27 @@ def test_many_threads_give_the_answers_of_one(
 
 def test_the_identity_names_both_models_and_the_pipeline(engine: LocalEngine) -> None:
     assert engine.identity == "yunet-2023mar-int8bq+sface-2021dec-int8bq/2"
+
+
+def test_templates_of_every_precision_are_comparable(samples: dict[str, Path]) -> None:
+    photo = samples["sample5.jpg"].read_bytes()
+    exact, *others = (
+        LocalEngine(weights.locate(), precision=precision).analyse_photo(photo).faces
+        for precision in ("f32", "bf16", "int8")
+    )
+    assert len(exact) == 5
+    for faces in others:
+        best = [max(float(face.template @ other.template) for other in faces) for face in exact]
+        assert min(best) > 0.9
+
+
+def test_a_large_jpeg_is_read_small_and_gives_the_same_faces(
+    engine: LocalEngine, samples: dict[str, Path], encode: Encode
+) -> None:
+    photo = Image.open(samples["sample5.jpg"]).convert("RGB")
+    large = encode(photo.resize((6000, 6000 * photo.height // photo.width)), "JPEG", quality=90)
+    seen, known = engine.analyse_photo(large), engine.analyse_photo(encode(photo, "JPEG", quality=95))
+    assert seen.width_px == 6000
+    assert len(seen.faces) == len(known.faces)
+    for face in seen.faces:
+        assert max(float(face.template @ other.template) for other in known.faces) > 0.7
