@@ -18,6 +18,7 @@ from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
+from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery import pictures
 from trouvaille.events import pages as events_pages
@@ -103,6 +104,9 @@ def create_app(settings: Settings) -> FastAPI:
         delivery_pages.router,
         pictures.router,
         privacy_pages.router,
+        event_pages.router,
+        invitation_pages.router,
+        staff_pages.router,
     ):
         app.include_router(router)
     _add_health(app)

@@ -12,7 +12,7 @@ from trouvaille.accounts.audit import Act
 from trouvaille.accounts.devices import device_of
 from trouvaille.accounts.entry import KnownBrowser
 from trouvaille.accounts.passwords import Passwords
-from trouvaille.accounts.service import Subject, Viewer, require_administrator, require_staff
+from trouvaille.accounts.service import Subject, Viewer, require_administrator, require_organiser, require_staff
 from trouvaille.accounts.sessions import Lifetimes
 from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
@@ -93,12 +93,17 @@ def _staff(viewer: MaybeViewer) -> Viewer:
     return require_staff(viewer)
 
 
+def _organiser(viewer: MaybeViewer) -> Viewer:
+    return require_organiser(viewer)
+
+
 def _administrator(viewer: MaybeViewer) -> Viewer:
     return require_administrator(viewer)
 
 
 AnyViewer = Annotated[Viewer, Depends(_anybody)]
 StaffViewer = Annotated[Viewer, Depends(_staff)]
+Organiser = Annotated[Viewer, Depends(_organiser)]
 Administrator = Annotated[Viewer, Depends(_administrator)]
 
 

@@ -14,10 +14,11 @@ from trouvaille.core.db import Base, Identified, words
 
 
 class Role(StrEnum):
-    """What a member of staff may do: everything, or whatever concerns their own events."""
+    """What a member of staff is here: whoever runs this server, has events of their own, or is invited to others'."""
 
     ADMINISTRATOR = "administrator"
     ORGANISER = "organiser"
+    PHOTOGRAPHER = "photographer"
 
 
 class Staff(Identified, Base):

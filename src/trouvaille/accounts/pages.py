@@ -33,11 +33,12 @@ def home_of(kind: Kind, event_code: str | None) -> str:
 
 # Pages that belong to nobody's event, and to everybody who is signed in.
 OWN_PAGES = ("/account", "/account/devices", "/account/tokens")
+STAFF_PAGES = ("/studio", "/server/", "/invitation/")
 
 
 def landing_of(subject: Subject, wish: str = "") -> str:
     """The page that was asked for before signing in, if it is one of theirs; never another site's."""
-    allowed = (f"/e/{subject.event_code}/",) if subject.kind == "guest" else ("/studio", "/server/")
+    allowed = (f"/e/{subject.event_code}/",) if subject.kind == "guest" else STAFF_PAGES
     if wish in OWN_PAGES or (wish.startswith(allowed) and "//" not in wish):
         return wish
     return home_of(subject.kind, subject.event_code)
@@ -166,6 +167,6 @@ async def welcome(request: Request, session: Session, kind: Kind, subject_id: UU
     if subject is None:
         raise NotFound
     await identity.sign_in(request, session, response, subject)
-    if site.sends_mail:
+    if site.sends_mail and not subject.email_confirmed:
         await letters.send_confirmation(session, site.vault, subject, public_url=address_of(request))
     return response

@@ -19,6 +19,8 @@ from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, InvalidForm, SignInNeeded
 
 Kind = Literal["staff", "guest"]
+# Whose events may be.
+ORGANISERS = (Role.ADMINISTRATOR, Role.ORGANISER)
 # While a new setting is rolled out, some processes still hash the old way.
 RECIPES_OVERLAP = timedelta(days=7)
 # A mail address is proved by a mail, not by a pattern; this only catches slips of the finger.
@@ -33,16 +35,26 @@ class EmailTaken(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks. ``event_id`` and ``event_code`` are set for guests, who belong to one event."""
+    """Who asks. ``event_id`` and ``event_code`` are set for guests, who belong to one event; ``role`` for staff."""
 
     session_id: UUID
     kind: Kind
     id: UUID
     display_name: str
-    is_administrator: bool = False
+    role: Role | None = None
     event_id: UUID | None = None
     event_code: str | None = None
     email_confirmed: bool = True
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether they run this server."""
+        return self.role is Role.ADMINISTRATOR
+
+    @property
+    def may_organise(self) -> bool:
+        """Whether events may belong to them."""
+        return self.role in ORGANISERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ class Subject:
     locale: str
     password_hash: str
     email_confirmed: bool
-    is_administrator: bool = False
+    role: Role | None = None
     event_id: UUID | None = None
     event_code: str | None = None
 
@@ -182,7 +194,7 @@ def _as_subject(staff: Staff) -> Subject:
         locale=staff.locale,
         password_hash=staff.password_hash,
         email_confirmed=staff.email_confirmed_at is not None,
-        is_administrator=staff.role is Role.ADMINISTRATOR,
+        role=staff.role,
     )
 
 
@@ -241,6 +253,18 @@ def require_administrator(viewer: Viewer | None) -> Viewer:
     """
     viewer = require_staff(viewer)
     if not viewer.is_administrator:
+        raise Forbidden
+    return viewer
+
+
+def require_organiser(viewer: Viewer | None) -> Viewer:
+    """The viewer, to whom events may belong.
+
+    Raises:
+        SignInNeeded, Forbidden
+    """
+    viewer = require_staff(viewer)
+    if not viewer.may_organise:
         raise Forbidden
     return viewer
 
