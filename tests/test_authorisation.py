@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -57,6 +58,13 @@ ALLOWED: dict[str, set[str]] = {
     "GET /account/tokens": STAFF,
     "POST /account/tokens": STAFF,
     "POST /account/tokens/{token_id}/revoke": {"organiser"},
+    "GET /account/sign-on": SIGNED_IN,
+    "POST /account/sign-on/link": SIGNED_IN,  # without an identity that was proved, back to the page
+    "POST /account/sign-on/{identity_id}/unlink": set(),  # one's own; tests/sign_on/test_accounts
+    "GET /sign-on/{key}": set(),  # where a provider is set; tests/sign_on
+    "GET /sign-on/{key}/callback": set(),
+    "GET /e/{code}/sign-on": EVERYBODY,  # without an identity that was proved, on to registering
+    "POST /e/{code}/sign-on": EVERYBODY,
     "GET /server/audit": THE_ADMINISTRATOR,
     "GET /server/reset-link": THE_ADMINISTRATOR,
     "POST /server/reset-link": THE_ADMINISTRATOR,
@@ -219,6 +227,7 @@ def world(
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
     fill |= {"session_id": str(session_id), "token_id": str(token_id), "token": "no-such-link"}
+    fill |= {"key": "oidc", "identity_id": str(uuid4())}
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     return World(people, fill)

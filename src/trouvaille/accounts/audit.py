@@ -35,6 +35,8 @@ class Act(StrEnum):
     EMAIL_CONFIRMED = "email.confirmed"
     TOKEN_MADE = "token.made"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    IDENTITY_LINKED = "identity.linked"
+    IDENTITY_UNLINKED = "identity.unlinked"
     STAFF_CREATED = "staff.created"
     ROLE_CHANGED = "staff.role_changed"
     STAFF_DELETED = "staff.deleted"
@@ -70,6 +72,8 @@ LABELS: dict[str, str] = {
     Act.EMAIL_CONFIRMED: N_("E-mail confirmed"),
     Act.TOKEN_MADE: N_("Access token made"),
     Act.TOKEN_REVOKED: N_("Access token revoked"),
+    Act.IDENTITY_LINKED: N_("Sign-on elsewhere linked"),
+    Act.IDENTITY_UNLINKED: N_("Sign-on elsewhere unlinked"),
     Act.STAFF_CREATED: N_("Staff account made"),
     Act.ROLE_CHANGED: N_("Role changed"),
     Act.STAFF_DELETED: N_("Staff account deleted"),

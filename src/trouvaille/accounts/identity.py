@@ -1,7 +1,7 @@
 """Who is asking: read from the cookie or the bearer token once a request, before anything else."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -39,6 +39,16 @@ def _set_cookie(request: Request, response: Response, name: str, value: str, max
     response.set_cookie(
         cookie_name(request, name), value, max_age=max_age_s, httponly=True, samesite="lax", secure=_is_https(request)
     )
+
+
+def set_ticket(request: Request, response: Response, name: str, content: dict[str, Any], *, max_age_s: int) -> None:
+    """Let the browser carry something sealed, under a name that is also its purpose."""
+    _set_cookie(request, response, name, site_of(request).vault.ticket(name, content), max_age_s)
+
+
+def drop_ticket(request: Request, response: Response, name: str) -> None:
+    """Have the browser forget it."""
+    response.delete_cookie(cookie_name(request, name), httponly=True, samesite="lax", secure=_is_https(request))
 
 
 def lifetimes_of(site: Site) -> Lifetimes:

@@ -37,6 +37,28 @@ class Staff(Identified, Base):
     __table_args__ = (Index("uq_staff_email", func.lower(email), unique=True),)
 
 
+class LinkedIdentity(Identified):
+    """Somebody whom a provider of OpenID Connect knows, and the account here that they may enter by it.
+
+    Each slice keeps those of its people, so that they go with the account. ``shown`` is what its owner tells them by.
+    """
+
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    shown: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class StaffIdentity(LinkedIdentity, Base):
+    """An identity of a member of staff."""
+
+    __tablename__ = "staff_identities"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+
+    __table_args__ = (UniqueConstraint("issuer", "subject", "account_id"),)
+
+
 class PasswordRecipe(Identified, Base):
     """How passwords are hashed: Argon2id's cost, and the key that turns a name into its salt.
 

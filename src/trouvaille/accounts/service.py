@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
 from trouvaille.accounts.audit import Act
-from trouvaille.accounts.models import PasswordRecipe, Role, Staff
-from trouvaille.accounts.passwords import Passwords, check_password
+from trouvaille.accounts.models import PasswordRecipe, Role, Staff, StaffIdentity
+from trouvaille.accounts.passwords import NO_PASSWORD, Passwords, check_password
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, InvalidForm, SignInNeeded
 
@@ -74,6 +74,11 @@ class Subject:
     event_id: UUID | None = None
     event_code: str | None = None
 
+    @property
+    def has_password(self) -> bool:
+        """Whether they can sign in with one."""
+        return self.password_hash != NO_PASSWORD
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -88,13 +93,16 @@ class Candidate:
 class Subjects:
     """How a slice answers for its kind of people.
 
-    ``table`` has the columns ``id``, ``email``, ``email_confirmed_at`` and ``password_hash``.
+    ``table`` has the columns ``id``, ``email``, ``email_confirmed_at`` and ``password_hash``; ``identities`` is a
+    ``LinkedIdentity``.
     """
 
     table: type[Any]
+    identities: type[Any]
     by_id: Callable[[AsyncSession, UUID], Awaitable[Subject | None]]
     by_name: Callable[[AsyncSession, str], Awaitable[Sequence[Candidate]]]
     by_email: Callable[[AsyncSession, str], Awaitable[Sequence[Subject]]]
+    by_identity: Callable[[AsyncSession, str, str], Awaitable[Sequence[Subject]]]
 
 
 # Slices above register here, since an upward import is not allowed.
@@ -146,26 +154,33 @@ async def create_staff(
     *,
     email: str,
     display_name: str,
-    password: str,
+    password: str | None,
     role: Role,
     locale: str = "en",
     by: Viewer | None = None,
 ) -> Staff:
     """Add a member of staff.
 
+    Args:
+        password: None for somebody who signs on elsewhere.
+
     Raises:
         InvalidForm: a field is wrong.
         EmailTaken: somebody has this address.
     """
     problems = problems_of(
-        lambda: clean_name(display_name), lambda: clean_email(email), lambda: check_password(password)
+        lambda: clean_name(display_name),
+        lambda: clean_email(email),
+        lambda: None if password is None else check_password(password),
     )
     if problems:
         raise InvalidForm(*problems)
     staff = Staff(
         email=clean_email(email),
         display_name=clean_name(display_name),
-        password_hash=await passwords.hash(session, password, [clean_email(email)]),
+        password_hash=(
+            NO_PASSWORD if password is None else await passwords.hash(session, password, [clean_email(email)])
+        ),
         role=role,
         locale=locale,
     )
@@ -215,7 +230,16 @@ async def _staff_by_email(session: AsyncSession, email: str) -> Sequence[Subject
     return [_as_subject(staff) for staff in found]
 
 
-SUBJECTS["staff"] = Subjects(Staff, _staff_by_id, _staff_by_name, _staff_by_email)
+async def _staff_by_identity(session: AsyncSession, issuer: str, subject: str) -> Sequence[Subject]:
+    found = await session.scalars(
+        select(Staff)
+        .join(StaffIdentity, StaffIdentity.account_id == Staff.id)
+        .where(StaffIdentity.issuer == issuer, StaffIdentity.subject == subject)
+    )
+    return [_as_subject(staff) for staff in found]
+
+
+SUBJECTS["staff"] = Subjects(Staff, StaffIdentity, _staff_by_id, _staff_by_name, _staff_by_email, _staff_by_identity)
 
 
 async def subject_of(session: AsyncSession, kind: str, subject_id: UUID) -> Subject | None:

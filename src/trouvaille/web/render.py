@@ -71,6 +71,7 @@ def page(
     path = "/" + asked.path.lstrip("/")  # two slashes would name another server
     address = URL(here or (f"{path}?{asked.query}" if asked.query else path))
     context.setdefault("event", None)
+    context.setdefault("providers", request.app.state.site.providers)
     context.setdefault("sends_mail", request.app.state.site.sends_mail)
     html = (
         environment()

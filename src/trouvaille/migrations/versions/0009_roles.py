@@ -1,4 +1,4 @@
-"""Photographers of events, invitations, and events that are being handed over."""
+"""Photographers of events, invitations, events that are being handed over, and identities of other places."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,6 +26,8 @@ def upgrade() -> None:
     op.drop_constraint("fk_events_faces_attested_by_staff", "events", type_="foreignkey")
     _make_photographers_and_handovers()
     _make_invitations()
+    _make_identities("staff_identities", "staff")
+    _make_identities("guest_identities", "guests")
 
 
 def _make_photographers_and_handovers() -> None:
@@ -70,3 +72,19 @@ def _make_invitations() -> None:
     for column in ("event_id", "invited_by", "expires_at"):
         op.create_index(op.f(f"ix_invitations_{column}"), "invitations", [column], unique=False)
     op.create_index(op.f("ix_photos_uploaded_by"), "photos", ["uploaded_by"], unique=False)
+
+
+def _make_identities(table: str, accounts: str) -> None:
+    op.create_table(
+        table,
+        sa.Column("issuer", sa.String(length=255), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("shown", sa.String(length=254), nullable=False),
+        _moment("created_at"),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        _key(table, "account_id", accounts),
+        sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{table}")),
+        sa.UniqueConstraint("issuer", "subject", "account_id", name=op.f(f"uq_{table}_issuer_subject_account_id")),
+    )
+    op.create_index(op.f(f"ix_{table}_account_id"), table, ["account_id"], unique=False)
