@@ -8,7 +8,10 @@ import pytest
 from tests.crew.conftest import Query
 from tests.people import Visitor
 from tests.post_office import PostOffice
+from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.relay import Security
+from trouvaille.crew import invitations
+from trouvaille.events import handover
 from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
@@ -145,3 +148,19 @@ def test_mailed_invitations_are_counted(ada: Visitor) -> None:
     people = f"/studio/{ada.event_id}/people"
     answers = [ada.post(f"{people}/invite", {"email": f"p{n}@example.org"}).status_code for n in range(34)]
     assert answers[:25] == [200] * 25 and answers[-1] == 429
+
+
+@pytest.mark.anyio
+async def test_housekeeping_forgets_what_nobody_can_accept(
+    ada: Visitor, administrator: Visitor, query: Query, sessions: Sessions
+) -> None:
+    ada.invite()
+    ada.invite()
+    query("UPDATE invitations SET expires_at = now() WHERE id = (SELECT id FROM invitations LIMIT 1)")
+    ada.post(f"/studio/{ada.event_id}/hand-over", {"to": "owner@example.org"})
+    query("UPDATE event_handovers SET expires_at = now()")
+    async with transaction(sessions) as session:
+        await invitations.forget_expired(session)
+        await handover.forget_expired(session)
+    assert query("SELECT count(*) FROM invitations") == [(1,)]
+    assert query("SELECT 1 FROM event_handovers") == []

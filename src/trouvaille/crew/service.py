@@ -101,7 +101,7 @@ async def _keep_one_administrator(session: AsyncSession, staff: Staff) -> None:
 
 async def _own_events(session: AsyncSession, staff_id: UUID) -> list[Event]:
     rows = await session.scalars(
-        select(Event).where(Event.owner_id == staff_id).order_by(Event.name, Event.id).with_for_update()
+        select(Event).where(Event.owner_id == staff_id).order_by(Event.name, Event.id).with_for_update(key_share=True)
     )
     return list(rows)
 
@@ -173,6 +173,8 @@ async def remove(session: AsyncSession, staff_id: UUID, will: Will, *, by: Viewe
         Changed: they have other events by now, or an heir can't have any.
     """
     await lock_exclusive(session, "staff")
+    # What they are sending at this moment waits: it is counted below, or refused once they are gone.
+    await session.execute(select(Staff.id).where(Staff.id == staff_id).with_for_update())
     estate = await estate_of(session, staff_id)
     own = [event for event, _, _ in estate.events]
     ids = [event.id for event in own]

@@ -73,7 +73,8 @@ async def change_role(request: Request, session: Session, viewer: Administrator,
         raise
     except Refused as error:
         return await _list(request, session, form.refused(error), error=error)
-    return go("/server/staff?done=role")
+    stays = staff_id != viewer.id or form.value("role") == Role.ADMINISTRATOR
+    return go("/server/staff?done=role" if stays else "/studio")
 
 
 def _leaving(request: Request, estate: Estate, form: Form, *, error: Refused | None = None) -> Response:

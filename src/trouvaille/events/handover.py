@@ -108,3 +108,8 @@ async def give(session: AsyncSession, event: Event, to_id: UUID, *, by: Viewer) 
     await session.execute(delete(Photographer).where(Photographer.event_id == event.id, Photographer.staff_id == to_id))
     await session.flush()
     await audit.note(session, Act.EVENT_HANDED_OVER, by=by, about_id=to_id, event_id=event.id)
+
+
+async def forget_expired(session: AsyncSession) -> None:
+    """Remove offers that nobody can take any more."""
+    await session.execute(delete(Handover).where(Handover.expires_at < now()))
