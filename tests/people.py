@@ -64,6 +64,18 @@ class Visitor:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
+    def invite(self, where: str = "", email: str = "") -> str:
+        """Invite a photographer to one's event, or whoever the page at ``where`` invites; returns the link's path."""
+        page = self.post(f"{where or f'/studio/{self.event_id}/people'}/invite", {"email": email})
+        assert page.status_code == 200, page.text
+        link = re.search(r"/invitation/[\w-]+", page.text)
+        return link[0] if link else ""
+
+    def accept(self, link: str, email: str) -> Response:
+        """Become staff by an invitation."""
+        name = email.partition("@")[0]
+        return self.post(link, {"display_name": name, "email": email, "password": PASSWORD})
+
     def register(self, code: str, username: str, **more: str) -> Response:
         """Register as a guest."""
         self.code = code

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -20,9 +21,14 @@ from trouvaille import instance
 from trouvaille.accounts.models import Role
 from trouvaille.settings import Settings
 
-EVERYBODY = {"stranger", "guest", "other guest", "organiser", "other organiser", "administrator", "expired", "revoked"}
-STAFF = {"organiser", "other organiser", "administrator"}
+EVERYBODY = {
+    *("stranger", "guest", "other guest", "photographer", "other photographer", "organiser", "other organiser"),
+    *("administrator", "expired", "revoked"),
+}
+ORGANISERS = {"organiser", "other organiser", "administrator"}
+STAFF = ORGANISERS | {"photographer", "other photographer"}
 THE_STAFF = {"organiser", "administrator"}
+THE_UPLOADERS = THE_STAFF | {"photographer"}
 THE_GUEST = {"guest"}
 THE_ADMINISTRATOR = {"administrator"}
 SIGNED_IN = EVERYBODY - {"stranger", "expired", "revoked"}
@@ -52,6 +58,13 @@ ALLOWED: dict[str, set[str]] = {
     "GET /account/tokens": STAFF,
     "POST /account/tokens": STAFF,
     "POST /account/tokens/{token_id}/revoke": {"organiser"},
+    "GET /account/sign-on": SIGNED_IN,
+    "POST /account/sign-on/link": SIGNED_IN,  # without an identity that was proved, back to the page
+    "POST /account/sign-on/{identity_id}/unlink": set(),  # one's own; tests/sign_on/test_accounts
+    "GET /sign-on/{key}": set(),  # where a provider is set; tests/sign_on
+    "GET /sign-on/{key}/callback": set(),
+    "GET /e/{code}/sign-on": EVERYBODY,  # without an identity that was proved, on to registering
+    "POST /e/{code}/sign-on": EVERYBODY,
     "GET /server/audit": THE_ADMINISTRATOR,
     "GET /server/reset-link": THE_ADMINISTRATOR,
     "POST /server/reset-link": THE_ADMINISTRATOR,
@@ -76,25 +89,41 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/photos/{photo_id}": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/verdict": THE_GUEST,
     "GET /e/{code}/live": THE_GUEST,
-    "GET /e/{code}/p/{photo_id}/original": THE_GUEST | THE_STAFF,
-    "GET /e/{code}/p/{photo_id}/{name}": THE_GUEST | THE_STAFF,
+    "GET /e/{code}/p/{photo_id}/original": THE_GUEST | THE_UPLOADERS,
+    "GET /e/{code}/p/{photo_id}/{name}": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/me": THE_GUEST,
     "GET /e/{code}/me/selfie": THE_GUEST,
     "POST /e/{code}/me/withdraw": THE_GUEST,
     "POST /e/{code}/me/delete": THE_GUEST,
     "GET /studio": STAFF,
     "GET /studio/costs": {"administrator"},
-    "GET /studio/new": STAFF,
-    "POST /studio/new": STAFF,
-    "GET /studio/{event_id}": THE_STAFF,
-    "GET /studio/{event_id}/live": THE_STAFF,
+    "GET /studio/new": ORGANISERS,
+    "POST /studio/new": ORGANISERS,
+    "GET /studio/{event_id}": THE_UPLOADERS,
+    "GET /studio/{event_id}/live": THE_UPLOADERS,
     "GET /studio/{event_id}/edit": THE_STAFF,
     "POST /studio/{event_id}/edit": THE_STAFF,
     "POST /studio/{event_id}/faces": THE_STAFF,
     "GET /studio/{event_id}/qr.{kind}": THE_STAFF,
-    "POST /studio/{event_id}/photos": THE_STAFF,
-    "POST /studio/{event_id}/photos/{photo_id}/retry": THE_STAFF,
-    "POST /studio/{event_id}/photos/{photo_id}/delete": THE_STAFF,
+    "POST /studio/{event_id}/photos": THE_UPLOADERS,
+    # Photographers are asked about a photo of their own; tests/crew/test_photographers knows of others'.
+    "POST /studio/{event_id}/photos/{photo_id}/retry": THE_UPLOADERS,
+    "POST /studio/{event_id}/photos/{photo_id}/delete": THE_UPLOADERS,
+    "GET /studio/{event_id}/people": THE_STAFF,
+    "POST /studio/{event_id}/people/invite": THE_STAFF,
+    "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke": THE_STAFF,
+    "POST /studio/{event_id}/people/{staff_id}/remove": THE_STAFF,
+    "POST /studio/{event_id}/hand-over": THE_STAFF,
+    "POST /studio/{event_id}/hand-over/withdraw": THE_STAFF,
+    "POST /studio/{event_id}/hand-over/answer": set(),  # to whom it is offered; tests/crew/test_handover
+    "GET /invitation/{token}": EVERYBODY,  # the link is the proof; tests/crew/test_invitations
+    "POST /invitation/{token}": EVERYBODY,
+    "GET /server/staff": THE_ADMINISTRATOR,
+    "POST /server/staff/invite": THE_ADMINISTRATOR,
+    "POST /server/staff/invitations/{invitation_id}/revoke": THE_ADMINISTRATOR,
+    "POST /server/staff/{staff_id}/role": THE_ADMINISTRATOR,
+    "GET /server/staff/{staff_id}/delete": THE_ADMINISTRATOR,
+    "POST /server/staff/{staff_id}/delete": THE_ADMINISTRATOR,
     "POST /studio/{event_id}/delete": THE_STAFF,
 }
 # These end what the others need, so they come last.
@@ -105,6 +134,8 @@ DESTRUCTIVE = (
     "POST /e/{code}/me/withdraw",
     "POST /e/{code}/me/delete",
     "POST /studio/{event_id}/photos/{photo_id}/delete",
+    "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke",
+    "POST /studio/{event_id}/people/{staff_id}/remove",
     "POST /studio/{event_id}/delete",
     "POST /sign-out",
 )
@@ -152,6 +183,12 @@ def world(
     organiser.make_event("MINE2345", gallery="guests")
     people["other organiser"].make_event("THEIRS23", gallery="guests")
     (photo,) = organiser.upload(("photo.jpg", _jpeg()))["accepted"]
+    for kind, host in (("photographer", organiser), ("other photographer", people["other organiser"])):
+        people[kind].accept(host.invite(), f"{kind.replace(' ', '-')}@example.org")
+        people[kind].event_id = host.event_id
+    (own_photo,) = people["photographer"].upload(("own.jpg", _jpeg()))["accepted"]
+    organiser.invite()
+    administrator.invite("/server/staff")
     for kind, code in (
         ("guest", "MINE2345"),
         ("other guest", "THEIRS23"),
@@ -182,10 +219,17 @@ def world(
         )
         second = "SELECT id FROM sessions WHERE subject_id = (SELECT id FROM guests WHERE username = 'guest')"
         (session_id,) = connection.execute(f"{second} ORDER BY created_at DESC LIMIT 1").fetchone() or ("",)
+        (staff_id,) = connection.execute(
+            "SELECT staff_id FROM event_photographers, events WHERE code = 'MINE2345' AND id = event_id"
+        ).fetchone() or ("",)
+        invitations = dict(connection.execute("SELECT role, id FROM invitations").fetchall())
         (token_id,) = connection.execute("SELECT id FROM api_tokens").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
     fill |= {"session_id": str(session_id), "token_id": str(token_id), "token": "no-such-link"}
+    fill |= {"key": "oidc", "identity_id": str(uuid4())}
+    fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
+    fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     return World(people, fill)
 
 
@@ -197,6 +241,8 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /e/{code}/me/withdraw": {"confirm": "yes"},
     "POST /e/{code}/me/delete": {"username": "guest"},
     "POST /studio/{event_id}/delete": {"name": "Lea & Tom"},
+    "POST /studio/{event_id}/hand-over": {"to": "nobody@example.org"},
+    "POST /server/staff/{staff_id}/role": {"role": "photographer"},
     "POST /studio/{event_id}/edit": {
         "name": "Lea & Tom",
         "code": "MINE2345",
@@ -209,6 +255,8 @@ FORMS: dict[str, dict[str, str]] = {
 
 def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
     method, path = route.split(" ", 1)
+    if path.startswith("/server/"):
+        fill = fill | {"invitation_id": fill["server_invitation_id"]}
     for name, value in fill.items():
         path = path.replace(f"{{{name}}}", value)
     if route == "GET /go":
@@ -228,14 +276,16 @@ def test_every_route_lets_in_exactly_those_who_may(world: World, site: TestClien
     routes = list(_routes(site.app))  # type: ignore[arg-type]
     assert sorted(routes) == sorted(ALLOWED), "list every route of the application here"
     ordered = [route for route in routes if route not in DESTRUCTIVE] + [r for r in DESTRUCTIVE if r in routes]
-    order = ["stranger", "expired", "revoked", "other guest", "other organiser", "guest", "administrator", "organiser"]
+    order = ["stranger", "expired", "revoked", "other guest", "other organiser", "other photographer"]
+    order += ["guest", "photographer", "administrator", "organiser"]
     wrong = []
     for route in ordered:
         who_may = ALLOWED[route]
         for kind in order:
             if route in DESTRUCTIVE and kind == "organiser" and "administrator" in who_may:
                 continue  # the administrator has just done it
-            answer = _ask(world.people[kind], route, world.fill)
+            own = {"photo_id": world.fill["own_photo_id"]} if kind == "photographer" else {}
+            answer = _ask(world.people[kind], route, world.fill | own)
             if route == "POST /sign-in/choose":
                 continue  # leads everybody without a ticket to the same place
             if _was_let_in(answer) != (kind in who_may):

@@ -9,19 +9,22 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 
 from trouvaille import logs
-from trouvaille.accounts import account_pages, link_pages, server_pages
+from trouvaille.accounts import account_pages, link_pages, server_pages, sign_on_pages
 from trouvaille.accounts import api as accounts_api
 from trouvaille.accounts import pages as accounts_pages
 from trouvaille.accounts.identity import identify
 from trouvaille.accounts.passwords import Passwords
 from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
+from trouvaille.core.openid import OpenId
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
+from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery import pictures
 from trouvaille.events import pages as events_pages
 from trouvaille.guests import pages as guests_pages
+from trouvaille.guests import sign_on_pages as guests_sign_on_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
@@ -66,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         has_costs=settings.engine is Engine.REKOGNITION,
         sends_mail=settings.smtp_host is not None,
         operator_contact=settings.operator_contact,
+        providers=settings.providers(),
     )
 
     @asynccontextmanager
@@ -88,6 +92,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.passwords = Passwords(
         settings.hashing_threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes
     )
+    app.state.sign_on = {
+        each.key: OpenId(each, redirect_uri=f"{(settings.public_url or '').rstrip('/')}/sign-on/{each.key}/callback")
+        for each in site.providers
+    }
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -95,14 +103,19 @@ def create_app(settings: Settings) -> FastAPI:
         account_pages.router,
         link_pages.router,
         server_pages.router,
+        sign_on_pages.router,
         accounts_api.router,
         events_pages.router,
         rekognition_pages.router,
         photos_pages.router,
         guests_pages.router,
+        guests_sign_on_pages.router,
         delivery_pages.router,
         pictures.router,
         privacy_pages.router,
+        event_pages.router,
+        invitation_pages.router,
+        staff_pages.router,
     ):
         app.include_router(router)
     _add_health(app)

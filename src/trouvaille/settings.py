@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from trouvaille.core.provider import GOOGLE, Provider, is_safe
 from trouvaille.core.relay import Relay, Security
 
 
@@ -25,6 +26,11 @@ def default_data_dir() -> Path:
         return Path("/var/lib/trouvaille")
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "trouvaille"
+
+
+def _secret(value: str | None, file: Path | None) -> str | None:
+    """A secret that is set, or lies in a file."""
+    return file.read_text().strip() if file else value
 
 
 class Engine(StrEnum):
@@ -70,6 +76,14 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: str | None = Field(None, repr=False)
     smtp_password_file: Path | None = None
+    google_client_id: str | None = None
+    google_client_secret: str | None = Field(None, repr=False)
+    google_client_secret_file: Path | None = None
+    oidc_issuer: str | None = None
+    oidc_name: str = "OpenID"
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = Field(None, repr=False)
+    oidc_client_secret_file: Path | None = None
     stalled_after_s: float = Field(15.0, ge=2)
     log_level: str = "INFO"
 
@@ -145,12 +159,37 @@ class Settings(BaseSettings):
             raise ValueError("set TROUVAILLE_SMTP_PASSWORD or TROUVAILLE_SMTP_PASSWORD_FILE, not both")
         return self
 
+    @model_validator(mode="after")
+    def _sign_on_is_described(self) -> Self:
+        if (self.oidc_issuer is None) is not (self.oidc_client_id is None):
+            raise ValueError("TROUVAILLE_OIDC_ISSUER and TROUVAILLE_OIDC_CLIENT_ID are set together")
+        if self.oidc_issuer is not None and not is_safe(self.oidc_issuer):
+            raise ValueError("TROUVAILLE_OIDC_ISSUER must start with https://")
+        if (self.google_client_id or self.oidc_client_id) and self.public_url is None:
+            raise ValueError("signing on elsewhere needs TROUVAILLE_PUBLIC_URL, for the way back")
+        for name in ("google", "oidc"):
+            if getattr(self, f"{name}_client_secret") and getattr(self, f"{name}_client_secret_file"):
+                upper = f"TROUVAILLE_{name.upper()}_CLIENT_SECRET"
+                raise ValueError(f"set {upper} or {upper}_FILE, not both")
+        return self
+
+    def providers(self) -> tuple[Provider, ...]:
+        """Where people may sign on, in the order of the buttons."""
+        found = []
+        if self.google_client_id is not None:
+            secret = _secret(self.google_client_secret, self.google_client_secret_file)
+            found.append(Provider("google", "Google", GOOGLE, self.google_client_id, secret))
+        if self.oidc_issuer is not None and self.oidc_client_id is not None:
+            secret = _secret(self.oidc_client_secret, self.oidc_client_secret_file)
+            found.append(Provider("oidc", self.oidc_name, self.oidc_issuer, self.oidc_client_id, secret))
+        return tuple(found)
+
     def relay(self) -> Relay | None:
         """The server that takes our mail; None when none is set."""
         if self.smtp_host is None or self.smtp_sender is None:
             return None
         usual = {Security.NONE: 25, Security.STARTTLS: 587, Security.TLS: 465}
-        password = self.smtp_password_file.read_text().strip() if self.smtp_password_file else self.smtp_password
+        password = _secret(self.smtp_password, self.smtp_password_file)
         return Relay(
             host=self.smtp_host,
             port=self.smtp_port or usual[self.smtp_security],

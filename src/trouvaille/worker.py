@@ -19,6 +19,8 @@ from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transa
 from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
+from trouvaille.crew import invitations
+from trouvaille.events import handover
 from trouvaille.events import service as events
 from trouvaille.faces import tasks as faces_tasks
 from trouvaille.guests import service as guests
@@ -142,6 +144,8 @@ async def _keep_house(work: Work, settings: Settings) -> None:
         await events.erase_expired(session)
         await signed_in.forget_expired(session)
         await links.forget_expired(session)
+        await invitations.forget_expired(session)
+        await handover.forget_expired(session)
         await throttle.forget(session)
         await accounts.forget_old_recipes(session)
         await audit.forget(session, older_than_days=settings.audit_days)

@@ -52,7 +52,7 @@ def _add(settings: Settings, event_id: str, count: int) -> None:
     [
         ("guest", "/e/PARTY234/photos", 9),
         ("guest", "/e/PARTY234/photos?show=all", 9),
-        ("owner", "/studio", 5),
+        ("owner", "/studio", 6),
         ("owner", "/studio/{event_id}", 7),
     ],
 )

@@ -113,6 +113,24 @@ def test_a_stream_ends_for_one_who_signed_out(
         assert not any("event:" in line for line in lines)
 
 
+def test_a_photographers_stream_and_uploads_end_when_they_are_removed(
+    owner: Visitor, visitor: Visitors, samples: dict[str, Path], server: str, settings: Settings
+) -> None:
+    zoe = visitor()
+    zoe.accept(owner.invite(), "zoe@example.org")
+    with psycopg.connect(settings.database_url or "") as connection:
+        (zoe_id,) = connection.execute("SELECT staff_id FROM event_photographers").fetchone() or ("",)
+    desk = f"{server}/studio/{owner.event_id}"
+    with httpx2.stream("GET", f"{desk}/live", headers=_cookie(zoe), timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert any(line.startswith("event: progress") for line in lines)
+        owner.post(f"/studio/{owner.event_id}/people/{zoe_id}/remove")
+        owner.upload(samples["sample1.jpg"])
+        assert not any("event:" in line for line in lines)
+    files = [("photos", ("late.jpg", samples["sample2.jpg"].read_bytes()))]
+    assert httpx2.post(f"{desk}/photos", files=files, headers=_cookie(zoe), timeout=30).status_code == 404
+
+
 class SlowStorage(Storage):
     """Keeps whoever puts something waiting until it is let go."""
 

@@ -35,7 +35,20 @@ class Act(StrEnum):
     EMAIL_CONFIRMED = "email.confirmed"
     TOKEN_MADE = "token.made"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    IDENTITY_LINKED = "identity.linked"
+    IDENTITY_UNLINKED = "identity.unlinked"
     STAFF_CREATED = "staff.created"
+    ROLE_CHANGED = "staff.role_changed"
+    STAFF_DELETED = "staff.deleted"
+    INVITED = "invitation.made"
+    INVITATION_REVOKED = "invitation.revoked"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    PHOTOGRAPHER_REMOVED = "photographer.removed"
+    PHOTOS_DELETED = "photos.deleted"
+    EVENT_OFFERED = "event.offered"
+    OFFER_WITHDRAWN = "event.offer_withdrawn"
+    OFFER_DECLINED = "event.offer_declined"
+    EVENT_HANDED_OVER = "event.handed_over"
     EVENT_CREATED = "event.created"
     EVENT_DELETED = "event.deleted"
     FACES_ATTESTED = "faces.attested"
@@ -59,7 +72,20 @@ LABELS: dict[str, str] = {
     Act.EMAIL_CONFIRMED: N_("E-mail confirmed"),
     Act.TOKEN_MADE: N_("Access token made"),
     Act.TOKEN_REVOKED: N_("Access token revoked"),
+    Act.IDENTITY_LINKED: N_("Sign-on elsewhere linked"),
+    Act.IDENTITY_UNLINKED: N_("Sign-on elsewhere unlinked"),
     Act.STAFF_CREATED: N_("Staff account made"),
+    Act.ROLE_CHANGED: N_("Role changed"),
+    Act.STAFF_DELETED: N_("Staff account deleted"),
+    Act.INVITED: N_("Invitation made"),
+    Act.INVITATION_REVOKED: N_("Invitation revoked"),
+    Act.INVITATION_ACCEPTED: N_("Invitation accepted"),
+    Act.PHOTOGRAPHER_REMOVED: N_("Photographer removed from the event"),
+    Act.PHOTOS_DELETED: N_("All photos of a person deleted"),
+    Act.EVENT_OFFERED: N_("Event offered to another organiser"),
+    Act.OFFER_WITHDRAWN: N_("Offer of an event taken back"),
+    Act.OFFER_DECLINED: N_("Offer of an event declined"),
+    Act.EVENT_HANDED_OVER: N_("Event handed over"),
     Act.EVENT_CREATED: N_("Event created"),
     Act.EVENT_DELETED: N_("Event deleted"),
     Act.FACES_ATTESTED: N_("Face finding switched on"),

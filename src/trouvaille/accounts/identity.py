@@ -1,7 +1,7 @@
 """Who is asking: read from the cookie or the bearer token once a request, before anything else."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -12,7 +12,7 @@ from trouvaille.accounts.audit import Act
 from trouvaille.accounts.devices import device_of
 from trouvaille.accounts.entry import KnownBrowser
 from trouvaille.accounts.passwords import Passwords
-from trouvaille.accounts.service import Subject, Viewer, require_administrator, require_staff
+from trouvaille.accounts.service import Subject, Viewer, require_administrator, require_organiser, require_staff
 from trouvaille.accounts.sessions import Lifetimes
 from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
@@ -39,6 +39,16 @@ def _set_cookie(request: Request, response: Response, name: str, value: str, max
     response.set_cookie(
         cookie_name(request, name), value, max_age=max_age_s, httponly=True, samesite="lax", secure=_is_https(request)
     )
+
+
+def set_ticket(request: Request, response: Response, name: str, content: dict[str, Any], *, max_age_s: int) -> None:
+    """Let the browser carry something sealed, under a name that is also its purpose."""
+    _set_cookie(request, response, name, site_of(request).vault.ticket(name, content), max_age_s)
+
+
+def drop_ticket(request: Request, response: Response, name: str) -> None:
+    """Have the browser forget it."""
+    response.delete_cookie(cookie_name(request, name), httponly=True, samesite="lax", secure=_is_https(request))
 
 
 def lifetimes_of(site: Site) -> Lifetimes:
@@ -93,12 +103,17 @@ def _staff(viewer: MaybeViewer) -> Viewer:
     return require_staff(viewer)
 
 
+def _organiser(viewer: MaybeViewer) -> Viewer:
+    return require_organiser(viewer)
+
+
 def _administrator(viewer: MaybeViewer) -> Viewer:
     return require_administrator(viewer)
 
 
 AnyViewer = Annotated[Viewer, Depends(_anybody)]
 StaffViewer = Annotated[Viewer, Depends(_staff)]
+Organiser = Annotated[Viewer, Depends(_organiser)]
 Administrator = Annotated[Viewer, Depends(_administrator)]
 
 

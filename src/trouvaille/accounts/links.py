@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts import audit, sessions, throttle
+from trouvaille.accounts import audit, identities, sessions, throttle
 from trouvaille.accounts.audit import Act
 from trouvaille.accounts.entry import name_key
 from trouvaille.accounts.models import Link, Purpose
@@ -109,6 +109,8 @@ async def reset(
     if not meant:
         raise Invalid(N_("Choose at least one."), field="account")
     for who in meant:
+        if who.has_password:
+            await identities.unlink_all(session, who)
         await set_password(session, passwords, who, password)
         await sessions.end_all(session, who.id)
         if row.mailed:

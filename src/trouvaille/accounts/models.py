@@ -14,10 +14,11 @@ from trouvaille.core.db import Base, Identified, words
 
 
 class Role(StrEnum):
-    """What a member of staff may do: everything, or whatever concerns their own events."""
+    """What a member of staff is here: whoever runs this server, has events of their own, or is invited to others'."""
 
     ADMINISTRATOR = "administrator"
     ORGANISER = "organiser"
+    PHOTOGRAPHER = "photographer"
 
 
 class Staff(Identified, Base):
@@ -34,6 +35,28 @@ class Staff(Identified, Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (Index("uq_staff_email", func.lower(email), unique=True),)
+
+
+class LinkedIdentity(Identified):
+    """Somebody whom a provider of OpenID Connect knows, and the account here that they may enter by it.
+
+    Each slice keeps those of its people, so that they go with the account. ``shown`` is what its owner tells them by.
+    """
+
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    shown: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class StaffIdentity(LinkedIdentity, Base):
+    """An identity of a member of staff."""
+
+    __tablename__ = "staff_identities"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+
+    __table_args__ = (UniqueConstraint("issuer", "subject", "account_id"),)
 
 
 class PasswordRecipe(Identified, Base):

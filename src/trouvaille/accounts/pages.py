@@ -1,6 +1,7 @@
 """Signing in and out, and the first start of a server."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.i18n import gettext
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite, address_of
+from trouvaille.web.site import Session, ThisSite, address_of, site_of
 
 router = APIRouter(include_in_schema=False)
 CHOICE_S = 300
@@ -32,12 +33,13 @@ def home_of(kind: Kind, event_code: str | None) -> str:
 
 
 # Pages that belong to nobody's event, and to everybody who is signed in.
-OWN_PAGES = ("/account", "/account/devices", "/account/tokens")
+OWN_PAGES = ("/account", "/account/devices", "/account/tokens", "/account/sign-on")
+STAFF_PAGES = ("/studio", "/server/", "/invitation/")
 
 
 def landing_of(subject: Subject, wish: str = "") -> str:
     """The page that was asked for before signing in, if it is one of theirs; never another site's."""
-    allowed = (f"/e/{subject.event_code}/",) if subject.kind == "guest" else ("/studio", "/server/")
+    allowed = (f"/e/{subject.event_code}/",) if subject.kind == "guest" else STAFF_PAGES
     if wish in OWN_PAGES or (wish.startswith(allowed) and "//" not in wish):
         return wish
     return home_of(subject.kind, subject.event_code)
@@ -86,11 +88,16 @@ async def sign_in_now(request: Request, session: Session, site: ThisSite, passwo
         return await _sign_in_page(request, session, form.refused(error), error)
     here = [who for who in fits if who.event_code and who.event_code == form.value("event").upper()]
     if len(fits) > 1 and len(here) != 1:
-        accounts = [[who.kind, str(who.id), _stamp(who)] for who in fits]
-        ticket = site.vault.ticket("sign-in", {"fits": accounts, "next": form.value("next")})
-        choices = [(f"{who.kind}:{who.id}", label_of(who), who.display_name) for who in fits]
-        return page(request, "accounts/choose.html", here="/sign-in", choices=choices, ticket=ticket)
+        return choose_among(request, fits, form.value("next"))
     return await enter(request, session, (here or fits)[0], form.value("next"), fits)
+
+
+def choose_among(request: Request, fits: Sequence[Subject], wish: str) -> Response:
+    """Ask somebody which of their accounts they want; what opened them is not asked for again."""
+    accounts = [[who.kind, str(who.id), _stamp(who)] for who in fits]
+    ticket = site_of(request).vault.ticket("sign-in", {"fits": accounts, "next": wish})
+    choices = [(f"{who.kind}:{who.id}", label_of(who), who.display_name) for who in fits]
+    return page(request, "accounts/choose.html", here="/sign-in", choices=choices, ticket=ticket)
 
 
 def _stamp(who: Subject) -> str:
@@ -166,6 +173,6 @@ async def welcome(request: Request, session: Session, kind: Kind, subject_id: UU
     if subject is None:
         raise NotFound
     await identity.sign_in(request, session, response, subject)
-    if site.sends_mail:
+    if site.sends_mail and not subject.email_confirmed:
         await letters.send_confirmation(session, site.vault, subject, public_url=address_of(request))
     return response

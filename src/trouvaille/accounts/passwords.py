@@ -25,6 +25,8 @@ from trouvaille.core.errors import N_, Invalid
 MIN_LENGTH, MAX_LENGTH = 10, 200
 FLOOR_MEMORY_KIB, FLOOR_PASSES = 19456, 2
 MARK = "argon2id-name"
+# What is kept of an account that has none: nothing that is typed fits it.
+NO_PASSWORD = ""
 
 
 class PasswordTooShort(Invalid):

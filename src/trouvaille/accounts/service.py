@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
 from trouvaille.accounts.audit import Act
-from trouvaille.accounts.models import PasswordRecipe, Role, Staff
-from trouvaille.accounts.passwords import Passwords, check_password
+from trouvaille.accounts.models import PasswordRecipe, Role, Staff, StaffIdentity
+from trouvaille.accounts.passwords import NO_PASSWORD, Passwords, check_password
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, InvalidForm, SignInNeeded
 
 Kind = Literal["staff", "guest"]
+# Whose events may be.
+ORGANISERS = (Role.ADMINISTRATOR, Role.ORGANISER)
 # While a new setting is rolled out, some processes still hash the old way.
 RECIPES_OVERLAP = timedelta(days=7)
 # A mail address is proved by a mail, not by a pattern; this only catches slips of the finger.
@@ -33,16 +35,26 @@ class EmailTaken(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks. ``event_id`` and ``event_code`` are set for guests, who belong to one event."""
+    """Who asks. ``event_id`` and ``event_code`` are set for guests, who belong to one event; ``role`` for staff."""
 
     session_id: UUID
     kind: Kind
     id: UUID
     display_name: str
-    is_administrator: bool = False
+    role: Role | None = None
     event_id: UUID | None = None
     event_code: str | None = None
     email_confirmed: bool = True
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether they run this server."""
+        return self.role is Role.ADMINISTRATOR
+
+    @property
+    def may_organise(self) -> bool:
+        """Whether events may belong to them."""
+        return self.role in ORGANISERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +70,14 @@ class Subject:
     locale: str
     password_hash: str
     email_confirmed: bool
-    is_administrator: bool = False
+    role: Role | None = None
     event_id: UUID | None = None
     event_code: str | None = None
+
+    @property
+    def has_password(self) -> bool:
+        """Whether they can sign in with one."""
+        return self.password_hash != NO_PASSWORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +93,16 @@ class Candidate:
 class Subjects:
     """How a slice answers for its kind of people.
 
-    ``table`` has the columns ``id``, ``email``, ``email_confirmed_at`` and ``password_hash``.
+    ``table`` has the columns ``id``, ``email``, ``email_confirmed_at`` and ``password_hash``; ``identities`` is a
+    ``LinkedIdentity``.
     """
 
     table: type[Any]
+    identities: type[Any]
     by_id: Callable[[AsyncSession, UUID], Awaitable[Subject | None]]
     by_name: Callable[[AsyncSession, str], Awaitable[Sequence[Candidate]]]
     by_email: Callable[[AsyncSession, str], Awaitable[Sequence[Subject]]]
+    by_identity: Callable[[AsyncSession, str, str], Awaitable[Sequence[Subject]]]
 
 
 # Slices above register here, since an upward import is not allowed.
@@ -134,26 +154,33 @@ async def create_staff(
     *,
     email: str,
     display_name: str,
-    password: str,
+    password: str | None,
     role: Role,
     locale: str = "en",
     by: Viewer | None = None,
 ) -> Staff:
     """Add a member of staff.
 
+    Args:
+        password: None for somebody who signs on elsewhere.
+
     Raises:
         InvalidForm: a field is wrong.
         EmailTaken: somebody has this address.
     """
     problems = problems_of(
-        lambda: clean_name(display_name), lambda: clean_email(email), lambda: check_password(password)
+        lambda: clean_name(display_name),
+        lambda: clean_email(email),
+        lambda: None if password is None else check_password(password),
     )
     if problems:
         raise InvalidForm(*problems)
     staff = Staff(
         email=clean_email(email),
         display_name=clean_name(display_name),
-        password_hash=await passwords.hash(session, password, [clean_email(email)]),
+        password_hash=(
+            NO_PASSWORD if password is None else await passwords.hash(session, password, [clean_email(email)])
+        ),
         role=role,
         locale=locale,
     )
@@ -182,7 +209,7 @@ def _as_subject(staff: Staff) -> Subject:
         locale=staff.locale,
         password_hash=staff.password_hash,
         email_confirmed=staff.email_confirmed_at is not None,
-        is_administrator=staff.role is Role.ADMINISTRATOR,
+        role=staff.role,
     )
 
 
@@ -203,7 +230,16 @@ async def _staff_by_email(session: AsyncSession, email: str) -> Sequence[Subject
     return [_as_subject(staff) for staff in found]
 
 
-SUBJECTS["staff"] = Subjects(Staff, _staff_by_id, _staff_by_name, _staff_by_email)
+async def _staff_by_identity(session: AsyncSession, issuer: str, subject: str) -> Sequence[Subject]:
+    found = await session.scalars(
+        select(Staff)
+        .join(StaffIdentity, StaffIdentity.account_id == Staff.id)
+        .where(StaffIdentity.issuer == issuer, StaffIdentity.subject == subject)
+    )
+    return [_as_subject(staff) for staff in found]
+
+
+SUBJECTS["staff"] = Subjects(Staff, StaffIdentity, _staff_by_id, _staff_by_name, _staff_by_email, _staff_by_identity)
 
 
 async def subject_of(session: AsyncSession, kind: str, subject_id: UUID) -> Subject | None:
@@ -241,6 +277,18 @@ def require_administrator(viewer: Viewer | None) -> Viewer:
     """
     viewer = require_staff(viewer)
     if not viewer.is_administrator:
+        raise Forbidden
+    return viewer
+
+
+def require_organiser(viewer: Viewer | None) -> Viewer:
+    """The viewer, to whom events may belong.
+
+    Raises:
+        SignInNeeded, Forbidden
+    """
+    viewer = require_staff(viewer)
+    if not viewer.may_organise:
         raise Forbidden
     return viewer
 

@@ -78,7 +78,7 @@ def as_viewer(subject: Subject, session_id: UUID) -> Viewer:
         kind=subject.kind,
         id=subject.id,
         display_name=subject.display_name,
-        is_administrator=subject.is_administrator,
+        role=subject.role,
         event_id=subject.event_id,
         event_code=subject.event_code,
         email_confirmed=subject.email_confirmed,

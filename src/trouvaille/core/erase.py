@@ -1,17 +1,27 @@
 """Removing bytes from the store as a job: asked for in the transaction that removes their rows, tried until done."""
 
+from collections.abc import Sequence
+
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.jobs import UPKEEP, Work, defer, job
 
 
-async def erase(session: AsyncSession, *, keys: list[str] | None = None, prefix: str | None = None) -> None:
-    """Remove these keys, or everything below a folder, once the transaction is committed."""
-    await defer(session, "storage.erase", queue=UPKEEP, keys=keys or [], prefix=prefix)
+async def erase(
+    session: AsyncSession,
+    *,
+    keys: list[str] | None = None,
+    prefix: str | None = None,
+    prefixes: Sequence[str] = (),
+) -> None:
+    """Remove these keys, and everything below one or several folders, once the transaction is committed."""
+    folders = [*prefixes, *([prefix] if prefix else [])]
+    await defer(session, "storage.erase", queue=UPKEEP, keys=keys or [], prefixes=folders)
 
 
 @job("storage.erase", queue=UPKEEP)
-async def _erase(work: Work, *, keys: list[str], prefix: str | None) -> None:
+async def _erase(work: Work, *, keys: list[str], prefixes: Sequence[str] = (), prefix: str | None = None) -> None:
     await work.storage.delete(keys)
-    if prefix:
-        await work.storage.delete_under(prefix)
+    # ``prefix``: of jobs that an older version asked for.
+    for folder in [*prefixes, *([prefix] if prefix else [])]:
+        await work.storage.delete_under(folder)

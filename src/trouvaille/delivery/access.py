@@ -9,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.errors import N_, Forbidden, SignInNeeded
+from trouvaille.events import rights
 from trouvaille.events import service as events
 from trouvaille.events.models import Event, Gallery
+from trouvaille.events.rights import Right
 from trouvaille.faces.models import Face
 from trouvaille.matching.models import Match, Tier, Verdict
 from trouvaille.matching.service import is_asked, is_mine
+from trouvaille.photos import service as photos
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.photos.service import NoSuchPhoto, after_photo
 
@@ -145,16 +148,13 @@ async def counts(session: AsyncSession, event: Event, guest: Viewer) -> Counts:
 
 
 async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, photo_id: UUID) -> Photo:
-    """A photo whose bytes this viewer may have: staff who run the event, or a guest who sees it.
+    """A photo whose bytes this viewer may have: staff with a right to it, or a guest who sees it.
 
     Raises:
         SignInNeeded, EventOver, NoSuchPhoto
     """
-    if events.may_work_on(viewer, event):
-        photo = await session.get(Photo, photo_id)
-        if photo is None or photo.event_id != event.id:
-            raise NoSuchPhoto
-        return photo
+    if viewer is not None and Right.UPLOAD in await rights.of(session, viewer, event):
+        return await photos.get(session, event.id, photo_id, by=await rights.uploader_shown(session, viewer, event))
     guest = check_guest(viewer, event)
     matched = exists().where(Match.photo_id == Photo.id, Match.guest_id == guest.id, or_(is_mine(), is_asked()))
     query = select(Photo).where(Photo.id == photo_id, Photo.event_id == event.id, Photo.state == PhotoState.READY)
@@ -166,13 +166,13 @@ async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, ph
     return found
 
 
-def check_download(viewer: Viewer | None, event: Event) -> None:
+async def check_download(session: AsyncSession, viewer: Viewer | None, event: Event) -> None:
     """Whether the viewer may take the original home.
 
     Raises:
         DownloadsOff
     """
-    if not event.downloads and not events.may_work_on(viewer, event):
+    if not event.downloads and Right.UPLOAD not in await rights.of(session, viewer, event):
         raise DownloadsOff
 
 

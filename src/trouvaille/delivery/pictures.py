@@ -25,7 +25,7 @@ async def original(
 ) -> StreamingResponse:
     event = await events.by_code(session, code)
     photo = await access.picture(session, event, viewer, photo_id)
-    access.check_download(viewer, event)
+    await access.check_download(session, viewer, event)
     pieces = await site.storage.stream(photo.original_key)
     return StreamingResponse(
         pieces,

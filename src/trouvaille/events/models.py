@@ -18,6 +18,26 @@ class Gallery(StrEnum):
     GUESTS = "guests"
 
 
+class Photographer(Base):
+    """A member of staff who may add photos to an event that is not theirs."""
+
+    __tablename__ = "event_photographers"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Handover(Base):
+    """An event that its owner offers to another organiser, who has not answered yet."""
+
+    __tablename__ = "event_handovers"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
+    to_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime]
+
+
 class Event(Identified, Base):
     """A wedding, a race, a conference: the border that no photo, face or guest crosses."""
 
@@ -33,7 +53,8 @@ class Event(Identified, Base):
     gallery: Mapped[Gallery] = mapped_column(words(Gallery), default=Gallery.GUESTS)
     downloads: Mapped[bool] = mapped_column(default=True)
     faces_attested_at: Mapped[datetime | None]
-    faces_attested_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # No foreign key: who said so stays on record when their account is gone.
+    faces_attested_by: Mapped[UUID | None]
     faces_attestation_version: Mapped[str | None] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -9,10 +9,11 @@ import segno
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from trouvaille.accounts.identity import MaybeViewer, StaffViewer
+from trouvaille.accounts.identity import MaybeViewer, Organiser, StaffViewer
 from trouvaille.core.errors import N_, Invalid, InvalidForm, Refused
-from trouvaille.events import attestation, service
+from trouvaille.events import attestation, rights, service
 from trouvaille.events.models import Event, Gallery
+from trouvaille.events.rights import Right
 from trouvaille.events.service import EventPlan
 from trouvaille.web import i18n
 from trouvaille.web.errors import status_of
@@ -66,7 +67,7 @@ def _ink_on(colour: str) -> str:
 async def qr_code(
     request: Request, session: Session, viewer: StaffViewer, event_id: UUID, kind: str, download: bool = False
 ) -> Response:
-    event = await service.for_staff(session, viewer, event_id)
+    event = await rights.for_staff(session, viewer, event_id, Right.MANAGE)
     if kind not in ("svg", "png"):
         raise service.NoSuchEvent
     try:
@@ -130,7 +131,7 @@ def _edit_page(request: Request, form: Form, *, event: Event | None = None, stat
 
 
 @router.get("/studio/new")
-async def new_form(request: Request, viewer: StaffViewer) -> Response:
+async def new_form(request: Request, viewer: Organiser) -> Response:
     proposed = {
         "code": service.propose_code(),
         "locale": i18n.current(),
@@ -142,7 +143,7 @@ async def new_form(request: Request, viewer: StaffViewer) -> Response:
 
 
 @router.post("/studio/new")
-async def create(request: Request, session: Session, viewer: StaffViewer) -> Response:
+async def create(request: Request, session: Session, viewer: Organiser) -> Response:
     form = typed(await request.form(), *FIELDS)
     try:
         event = await service.create(session, viewer, _plan(form), attest_faces=form.value("faces") == "yes")
@@ -153,7 +154,7 @@ async def create(request: Request, session: Session, viewer: StaffViewer) -> Res
 
 @router.get("/studio/{event_id}/edit")
 async def edit_form(request: Request, session: Session, viewer: StaffViewer, event_id: UUID) -> Response:
-    event = await service.for_staff(session, viewer, event_id)
+    event = await rights.for_staff(session, viewer, event_id, Right.MANAGE)
     return _edit_page(request, Form(_values(event)), event=event)
 
 
@@ -174,7 +175,7 @@ def _values(event: Event) -> dict[str, str]:
 
 @router.post("/studio/{event_id}/edit")
 async def edit(request: Request, session: Session, viewer: StaffViewer, event_id: UUID) -> Response:
-    event = await service.for_staff(session, viewer, event_id)
+    event = await rights.for_staff(session, viewer, event_id, Right.MANAGE)
     form = typed(await request.form(), *FIELDS)
     try:
         await service.change(session, event, _plan(form))
@@ -188,7 +189,7 @@ async def edit(request: Request, session: Session, viewer: StaffViewer, event_id
 
 @router.post("/studio/{event_id}/faces")
 async def attest(request: Request, session: Session, viewer: StaffViewer, event_id: UUID) -> Response:
-    event = await service.for_staff(session, viewer, event_id)
+    event = await rights.for_staff(session, viewer, event_id, Right.MANAGE)
     if typed(await request.form(), "attest").value("attest") == "yes":
         await service.attest_faces(session, event, viewer)
     return go(f"/studio/{event.id}")
@@ -196,7 +197,7 @@ async def attest(request: Request, session: Session, viewer: StaffViewer, event_
 
 @router.post("/studio/{event_id}/delete")
 async def delete(request: Request, session: Session, viewer: StaffViewer, event_id: UUID) -> Response:
-    event = await service.for_staff(session, viewer, event_id)
+    event = await rights.for_staff(session, viewer, event_id, Right.MANAGE)
     form = typed(await request.form(), "name")
     if form.value("name").strip().casefold() != event.name.casefold():
         wrong = Invalid(N_("Type the event’s name exactly to confirm."), field="delete_name")

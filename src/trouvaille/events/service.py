@@ -1,9 +1,8 @@
-"""Events: making, changing and finding them, and who of the staff may work on which."""
+"""Events: making, changing and finding them."""
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select
@@ -232,31 +231,6 @@ async def open_by_code(session: AsyncSession, code: str) -> Event:
     if not event.is_open:
         raise EventOver
     return event
-
-
-async def for_staff(session: AsyncSession, viewer: Viewer, event_id: UUID) -> Event:
-    """An event that this member of staff may work on: their own, or any for an administrator.
-
-    Raises:
-        NoSuchEvent: also for events of others, so that ids can't be probed.
-    """
-    event = await session.get(Event, event_id)
-    if event is None or not may_work_on(viewer, event):
-        raise NoSuchEvent
-    return event
-
-
-def may_work_on(viewer: Viewer | None, event: Event) -> bool:
-    """Whether the viewer runs this event."""
-    return viewer is not None and viewer.kind == "staff" and (viewer.is_administrator or event.owner_id == viewer.id)
-
-
-async def of_staff(session: AsyncSession, viewer: Viewer) -> list[Event]:
-    """All events that this member of staff may work on, newest first."""
-    query = select(Event).order_by(Event.starts_on.desc().nulls_last(), Event.created_at.desc())
-    if not viewer.is_administrator:
-        query = query.where(Event.owner_id == viewer.id)
-    return list(await session.scalars(query))
 
 
 async def _name_of(session: AsyncSession, code: str) -> str | None:

@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, func, text
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trouvaille.accounts.models import LinkedIdentity
 from trouvaille.core.clock import now
 from trouvaille.core.db import Base, Identified, words
 
@@ -34,6 +35,16 @@ class Guest(Identified, Base):
         Index("ix_guests_username", func.lower(username)),
         Index("ix_guests_email", func.lower(email)),
     )
+
+
+class GuestIdentity(LinkedIdentity, Base):
+    """An identity of a guest."""
+
+    __tablename__ = "guest_identities"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"), index=True)
+
+    __table_args__ = (UniqueConstraint("issuer", "subject", "account_id"),)
 
 
 class Consent(Identified, Base):

@@ -35,7 +35,7 @@ from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.guests import consent
-from trouvaille.guests.models import PUT_OFF, Consent, Enrolment, EnrolmentState, Guest
+from trouvaille.guests.models import PUT_OFF, Consent, Enrolment, EnrolmentState, Guest, GuestIdentity
 
 ENROL_JOB = "matching.enrol"
 # Letters of any language, digits, and what people put between them; no @, so that it never looks like an address.
@@ -118,6 +118,16 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
         ),
         locale=form.locale,
     )
+    await add(session, guest)
+    return guest
+
+
+async def add(session: AsyncSession, guest: Guest) -> None:
+    """Keep a new guest.
+
+    Raises:
+        UsernameTaken, EmailTaken: the database decides who was first.
+    """
     try:
         async with session.begin_nested():
             session.add(guest)
@@ -126,7 +136,6 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
             raise EmailTaken(field="email") from error
         raise UsernameTaken(field="username") from error
     await _note(session, Act.GUEST_REGISTERED, guest)
-    return guest
 
 
 async def _note(session: AsyncSession, act: Act, guest: Guest) -> None:
@@ -520,4 +529,15 @@ async def _by_email(session: AsyncSession, email: str) -> Sequence[Subject]:
     return [_as_subject(guest, event) for guest, event in rows]
 
 
-SUBJECTS["guest"] = Subjects(Guest, _by_id, _by_name, _by_email)
+async def _by_identity(session: AsyncSession, issuer: str, subject: str) -> Sequence[Subject]:
+    rows = await session.execute(
+        select(Guest, Event)
+        .join(Event, Event.id == Guest.event_id)
+        .join(GuestIdentity, GuestIdentity.account_id == Guest.id)
+        .where(GuestIdentity.issuer == issuer, GuestIdentity.subject == subject, _is_going_on())
+        .order_by(Event.starts_on.desc().nulls_last())
+    )
+    return [_as_subject(guest, event) for guest, event in rows]
+
+
+SUBJECTS["guest"] = Subjects(Guest, GuestIdentity, _by_id, _by_name, _by_email, _by_identity)

@@ -28,7 +28,7 @@ class Photo(Identified, Base):
     __tablename__ = "photos"
 
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
-    uploaded_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="SET NULL"))
+    uploaded_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="SET NULL"), index=True)
     file_name: Mapped[str] = mapped_column(String(255))
     sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
     size_bytes: Mapped[int] = mapped_column(BigInteger)

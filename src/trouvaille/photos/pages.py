@@ -18,10 +18,10 @@ from trouvaille.accounts.service import Viewer, require_staff
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import N_, Invalid, Refused, Unavailable
 from trouvaille.core.images import check_size, shown_name
-from trouvaille.events import attestation
-from trouvaille.events import service as events
+from trouvaille.events import attestation, handover, rights
 from trouvaille.events.models import Event
 from trouvaille.events.pages import link_of
+from trouvaille.events.rights import Right
 from trouvaille.guests import service as guests
 from trouvaille.photos import service
 from trouvaille.photos.models import Photo
@@ -45,20 +45,40 @@ BATCH = 2_000
 POSTER = {True: N_("Scan, take a selfie, see your photos."), False: N_("Scan to see the photos.")}
 
 
-async def _event(session: Session, viewer: StaffViewer, event_id: UUID) -> Event:
-    return await events.for_staff(session, viewer, event_id)
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An event as one member of staff works on it. ``by``: whose photos they work with; None for everybody's."""
+
+    event: Event
+    by: UUID | None
+
+    @classmethod
+    async def of(cls, session: AsyncSession, viewer: Viewer, event_id: UUID) -> "Desk":
+        """The desk of somebody who may add photos.
+
+        Raises:
+            NoSuchEvent
+        """
+        event = await rights.for_staff(session, viewer, event_id, Right.UPLOAD)
+        return cls(event, await rights.uploader_shown(session, viewer, event))
 
 
-ThisEvent = Annotated[Event, Depends(_event)]
+async def _desk_of(session: Session, viewer: StaffViewer, event_id: UUID) -> Desk:
+    return await Desk.of(session, viewer, event_id)
+
+
+ThisDesk = Annotated[Desk, Depends(_desk_of)]
 
 
 @router.get("")
 async def studio(request: Request, session: Session, site: ThisSite, viewer: StaffViewer) -> Response:
-    mine = await events.of_staff(session, viewer)
-    ids = [event.id for event in mine]
-    photos, turnouts = await service.progresses(session, ids), await guests.turnouts(session, ids)
+    mine = await rights.of_staff(session, viewer)
+    managed = {event.id for event, manages in mine if manages}
+    invited = [event.id for event, manages in mine if not manages]
+    photos = await service.progresses(session, list(managed), of_own=invited, by=viewer.id)
+    turnouts = await guests.turnouts(session, list(managed))
     rows = []
-    for event in mine:
+    for event, manages in mine:
         progress = photos.get(event.id, service.Progress())
         turnout = turnouts.get(event.id, guests.Turnout(0, 0))
         rows.append(
@@ -70,24 +90,32 @@ async def studio(request: Request, session: Session, site: ThisSite, viewer: Sta
                 "photos": progress.total,
                 "ready": progress.ready,
                 "failed": progress.failed,
-                "guests": turnout.guests,
+                "guests": turnout.guests if manages else None,
                 "state": "open" if event.is_open else "expired",
             }
         )
-    return page(request, "photos/studio.html", events=rows, show_costs=site.has_costs and viewer.is_administrator)
+    return page(
+        request,
+        "photos/studio.html",
+        events=rows,
+        offers=await handover.offered_to(session, viewer),
+        show_costs=site.has_costs and viewer.is_administrator,
+    )
 
 
 async def _watched(request: Request, viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
     """The event of a long request, asked for in a transaction that is over before the long part begins."""
     async with transaction(site.sessions) as session:
-        return (await events.for_staff(session, require_staff(viewer), event_id)).id
+        return (await rights.for_staff(session, require_staff(viewer), event_id, Right.UPLOAD)).id
 
 
-async def _progress(session: AsyncSession, event_id: UUID) -> dict[str, int]:
-    """The numbers at the top of the desk."""
-    photos = await service.progress(session, event_id)
-    turnout = await guests.turnout(session, event_id)
-    return {**dataclasses.asdict(photos), "guests": turnout.guests, "enrolled": turnout.enrolled}
+async def _progress(session: AsyncSession, desk: Desk) -> dict[str, int]:
+    """The numbers at the top of the desk; those of guests are for whoever manages the event."""
+    photos = dataclasses.asdict(await service.progress(session, desk.event.id, by=desk.by))
+    if desk.by is not None:
+        return photos
+    turnout = await guests.turnout(session, desk.event.id)
+    return {**photos, "guests": turnout.guests, "enrolled": turnout.enrolled}
 
 
 def _tile(event: Event, photo: Photo) -> dict[str, Any]:
@@ -113,14 +141,15 @@ def _failure(photo: Photo) -> dict[str, Any]:
 async def _desk(
     request: Request,
     session: Session,
-    event: Event,
+    desk: Desk,
     *,
     after: UUID | None = None,
     results: "Results | None" = None,
     status: int = 200,
 ) -> Response:
+    event, by = desk.event, desk.by
     fragment = request.headers.get("x-fragment") == "1"
-    shown = await service.of_event(session, event.id, limit=PAGE, after=after)
+    shown = await service.of_event(session, event.id, limit=PAGE, after=after, by=by)
     next_url = f"/studio/{event.id}?after={shown.next_after}" if shown.next_after else None
     return page(
         request,
@@ -128,12 +157,13 @@ async def _desk(
         status=status,
         here=f"/studio/{event.id}" if results else None,
         event=event,
+        manages=by is None,
         link=link_of(request, event),
         link_is_local=is_local(link_of(request, event)),
         qr_svg_url=f"/studio/{event.id}/qr.svg",
         qr_png_url=f"/studio/{event.id}/qr.png?download=1",
-        progress=await _progress(session, event.id),
-        failures=[_failure(photo) for photo in await service.failures(session, event.id)],
+        progress=await _progress(session, desk),
+        failures=[_failure(photo) for photo in await service.failures(session, event.id, by=by)],
         photos=[_tile(event, photo) for photo in shown.photos],
         next_url=next_url,
         faces_on=event.faces_on,
@@ -144,8 +174,8 @@ async def _desk(
 
 
 @router.get("/{event_id}")
-async def desk(request: Request, session: Session, event: ThisEvent, after: UUID | None = None) -> Response:
-    return await _desk(request, session, event, after=after)
+async def desk(request: Request, session: Session, desk: ThisDesk, after: UUID | None = None) -> Response:
+    return await _desk(request, session, desk, after=after)
 
 
 @dataclass(slots=True)
@@ -170,12 +200,14 @@ async def upload(
         files = [item for item in form.getlist("photos") if isinstance(item, UploadFile) and item.filename]
         if not files:
             raise Invalid(N_("Please choose some photos first."), field="photos")
+        # Receiving them may have taken an hour, and an invitation may have been taken back meanwhile.
+        await _watched(request, viewer, site, event_id)
         for file in files:
             await _take(site, viewer, event_id, file, results)
     if wants_json(request):
         return JSONResponse(results.as_dict())
     async with transaction(site.sessions) as session:
-        return await _desk(request, session, await events.for_staff(session, viewer, event_id), results=results)
+        return await _desk(request, session, await Desk.of(session, viewer, event_id), results=results)
 
 
 async def _take(site: Site, viewer: Viewer, event_id: UUID, file: UploadFile, results: Results) -> None:
@@ -203,15 +235,15 @@ async def _take(site: Site, viewer: Viewer, event_id: UUID, file: UploadFile, re
 
 
 @router.post("/{event_id}/photos/{photo_id}/delete")
-async def delete(request: Request, session: Session, event: ThisEvent, photo_id: UUID) -> Response:
-    await service.delete(session, await service.get(session, event.id, photo_id))
-    return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}")
+async def delete(request: Request, session: Session, desk: ThisDesk, photo_id: UUID) -> Response:
+    await service.delete(session, await service.get(session, desk.event.id, photo_id, by=desk.by))
+    return Response(status_code=204) if wants_json(request) else go(f"/studio/{desk.event.id}")
 
 
 @router.post("/{event_id}/photos/{photo_id}/retry")
-async def retry(request: Request, session: Session, event: ThisEvent, photo_id: UUID) -> Response:
-    await service.retry(session, await service.get(session, event.id, photo_id))
-    return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}")
+async def retry(request: Request, session: Session, desk: ThisDesk, photo_id: UUID) -> Response:
+    await service.retry(session, await service.get(session, desk.event.id, photo_id, by=desk.by))
+    return Response(status_code=204) if wants_json(request) else go(f"/studio/{desk.event.id}")
 
 
 @router.get("/{event_id}/live", response_class=EventSourceResponse)
@@ -221,8 +253,8 @@ async def live(
     async def look(_: dict[str, dict[str, Any]]) -> list[ServerSentEvent]:
         async with transaction(site.sessions) as session:
             viewer = require_staff(await present_viewer(request, session))
-            await events.for_staff(session, viewer, event_id)
-            return [ServerSentEvent(event="progress", data=await _progress(session, event_id))]
+            desk = await Desk.of(session, viewer, event_id)
+            return [ServerSentEvent(event="progress", data=await _progress(session, desk))]
 
     async for event in stream(site, request, (f"event:{event_id}",), look):
         yield event

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_, update
+from sqlalchemy import delete as delete_rows
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,6 +26,7 @@ from trouvaille.events.service import NoSuchEvent
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 
 INDEX_JOB = "matching.index_photo"
+ERASED_AT_ONCE = 500
 SETTLE_JOB = "matching.settle"
 SETTLE_PRIORITY = 1
 """Above photos, or it would wait until the last of an upload."""
@@ -125,13 +127,21 @@ class Progress:
     put_off: int = 0
 
 
-async def progress(session: AsyncSession, event_id: UUID) -> Progress:
-    """Count the photos of one event."""
-    return (await progresses(session, [event_id])).get(event_id, Progress())
+async def progress(session: AsyncSession, event_id: UUID, *, by: UUID | None = None) -> Progress:
+    """Count the photos of one event; only those that ``by`` has added, where it is given."""
+    of_all = [] if by else [event_id]
+    return (await progresses(session, of_all, of_own=[event_id] if by else [], by=by)).get(event_id, Progress())
 
 
-async def progresses(session: AsyncSession, event_ids: Sequence[UUID]) -> dict[UUID, Progress]:
-    """Count the photos of several events at once; events without photos are left out."""
+async def progresses(
+    session: AsyncSession, of_all: Sequence[UUID], *, of_own: Sequence[UUID] = (), by: UUID | None = None
+) -> dict[UUID, Progress]:
+    """Count the photos of several events at once; events without photos are left out.
+
+    Args:
+        of_all: events whose photos all count.
+        of_own: events where only those count that ``by`` has added.
+    """
 
     def of(state: PhotoState) -> ColumnElement[int]:
         return func.count().filter(Photo.state == state)
@@ -146,7 +156,7 @@ async def progresses(session: AsyncSession, event_ids: Sequence[UUID]) -> dict[U
             func.coalesce(func.sum(Photo.faces), 0),
             func.count().filter(Photo.state == PhotoState.READY, Photo.reason == PUT_OFF),
         )
-        .where(Photo.event_id.in_(event_ids))
+        .where(or_(Photo.event_id.in_(of_all), and_(Photo.event_id.in_(of_own), Photo.uploaded_by == by)))
         .group_by(Photo.event_id)
     )
     return {event_id: Progress(*map(int, counts)) for event_id, *counts in rows}
@@ -166,9 +176,16 @@ def after_photo(photo_id: UUID) -> ColumnElement[bool]:
     return tuple_(Photo.shown_at, Photo.id) < select(there.c.shown_at, there.c.id).scalar_subquery()
 
 
-async def of_event(session: AsyncSession, event_id: UUID, *, limit: int, after: UUID | None = None) -> Page:
-    """The photos of an event as its photographer sees them, whatever their state."""
+def _added(event_id: UUID, by: UUID | None) -> Select[Photo]:
     query = select(Photo).where(Photo.event_id == event_id)
+    return query.where(Photo.uploaded_by == by) if by else query
+
+
+async def of_event(
+    session: AsyncSession, event_id: UUID, *, limit: int, after: UUID | None = None, by: UUID | None = None
+) -> Page:
+    """The photos of an event as staff see them, whatever their state; all, or those that ``by`` has added."""
+    query = _added(event_id, by)
     if after is not None:
         query = query.where(after_photo(after))
     query = query.order_by(Photo.shown_at.desc(), Photo.id.desc()).limit(limit + 1)
@@ -176,20 +193,20 @@ async def of_event(session: AsyncSession, event_id: UUID, *, limit: int, after: 
     return Page(photos[:limit], photos[limit - 1].id if len(photos) > limit else None)
 
 
-async def failures(session: AsyncSession, event_id: UUID, *, limit: int = 200) -> list[Photo]:
-    """The photos that could not be read, newest first."""
-    query = select(Photo).where(Photo.event_id == event_id, Photo.state == PhotoState.FAILED)
+async def failures(session: AsyncSession, event_id: UUID, *, limit: int = 200, by: UUID | None = None) -> list[Photo]:
+    """The photos that could not be read, newest first; all, or those that ``by`` has added."""
+    query = _added(event_id, by).where(Photo.state == PhotoState.FAILED)
     return list(await session.scalars(query.order_by(Photo.created_at.desc(), Photo.id).limit(limit)))
 
 
-async def get(session: AsyncSession, event_id: UUID, photo_id: UUID) -> Photo:
-    """A photo of this event.
+async def get(session: AsyncSession, event_id: UUID, photo_id: UUID, *, by: UUID | None = None) -> Photo:
+    """A photo of this event; where ``by`` is given, one that this member of staff has added.
 
     Raises:
         NoSuchPhoto
     """
     photo = await session.get(Photo, photo_id)
-    if photo is None or photo.event_id != event_id:
+    if photo is None or photo.event_id != event_id or (by is not None and photo.uploaded_by != by):
         raise NoSuchPhoto
     return photo
 
@@ -213,11 +230,43 @@ async def delete(session: AsyncSession, photo: Photo) -> None:
     await session.delete(photo)
     await session.flush()
     if photo.engine is not None:  # what other faces learnt from these goes too
-        await defer_once(
-            session, SETTLE_JOB, key="event_id", queue=UPKEEP, priority=SETTLE_PRIORITY, after_s=2, event_id=event_id
-        )
+        await _ask_to_settle(session, event_id)
     await erase(session, prefix=folder)
     await live.publish(session, f"event:{event_id}")
+
+
+async def uploads_elsewhere(session: AsyncSession, staff_id: UUID, *, but_not_in: Sequence[UUID]) -> int:
+    """How many photos somebody has added to other events than these."""
+    return await session.scalar(select(func.count()).where(*_elsewhere(staff_id, but_not_in))) or 0
+
+
+def _elsewhere(staff_id: UUID, but_not_in: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:
+    return (Photo.uploaded_by == staff_id, Photo.event_id.not_in(but_not_in))
+
+
+async def delete_uploads(session: AsyncSession, staff_id: UUID, *, but_not_in: Sequence[UUID]) -> int:
+    """Remove every photo that somebody has added to other events than these; returns how many there were."""
+    gone = await session.execute(
+        delete_rows(Photo)
+        .where(*_elsewhere(staff_id, but_not_in))
+        .returning(Photo.id, Photo.event_id, Photo.engine.is_not(None))
+        .execution_options(synchronize_session=False)
+    )
+    rows = gone.all()
+    folders = [Photo(id=photo_id, event_id=event_id).folder for photo_id, event_id, _ in rows]
+    for start in range(0, len(folders), ERASED_AT_ONCE):
+        await erase(session, prefixes=folders[start : start + ERASED_AT_ONCE])
+    for event_id in {event_id for _, event_id, _ in rows}:
+        await live.publish(session, f"event:{event_id}")
+    for event_id in {event_id for _, event_id, was_read in rows if was_read}:
+        await _ask_to_settle(session, event_id)
+    return len(rows)
+
+
+async def _ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
+    await defer_once(
+        session, SETTLE_JOB, key="event_id", queue=UPKEEP, priority=SETTLE_PRIORITY, after_s=2, event_id=event_id
+    )
 
 
 async def set_failed(session: AsyncSession, photo_id: UUID, reason: str) -> None:

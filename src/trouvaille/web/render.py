@@ -14,7 +14,7 @@ from trouvaille.web import i18n
 
 PACKAGE = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
-SLICES = ("web", "accounts", "events", "guests", "photos", "rekognition", "delivery", "privacy")
+SLICES = ("web", "accounts", "events", "guests", "photos", "rekognition", "delivery", "privacy", "crew")
 
 
 class AssetsMissing(RuntimeError):
@@ -71,6 +71,7 @@ def page(
     path = "/" + asked.path.lstrip("/")  # two slashes would name another server
     address = URL(here or (f"{path}?{asked.query}" if asked.query else path))
     context.setdefault("event", None)
+    context.setdefault("providers", request.app.state.site.providers)
     context.setdefault("sends_mail", request.app.state.site.sends_mail)
     html = (
         environment()

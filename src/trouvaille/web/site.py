@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.live import Hub
+from trouvaille.core.provider import Provider
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 
@@ -41,6 +42,7 @@ class Site:
     has_costs: bool = False
     sends_mail: bool = False
     operator_contact: str | None = None
+    providers: tuple[Provider, ...] = ()
 
 
 def site_of(request: Request) -> Site:

@@ -1,0 +1,59 @@
+"""Registering with an account from elsewhere."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.accounts.passwords import NO_PASSWORD
+from trouvaille.accounts.service import clean_email, clean_name, problems_of
+from trouvaille.core.clock import now
+from trouvaille.core.errors import Invalid, InvalidForm
+from trouvaille.events import service as events
+from trouvaille.events.models import Event
+from trouvaille.guests import service as guests
+from trouvaille.guests.models import Guest
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """What a guest types who signs on elsewhere, and so needs no password."""
+
+    display_name: str
+    username: str
+    email: str
+    locale: str = "en"
+
+    def problems(self) -> list[Invalid]:
+        """What is wrong with it, by field; empty when all is well."""
+        return problems_of(
+            lambda: clean_name(self.display_name),
+            lambda: guests.clean_username(self.username),
+            lambda: clean_email(self.email),
+        )
+
+
+async def register(session: AsyncSession, event: Event, form: Newcomer, *, verified: str | None) -> Guest:
+    """Make the account of a guest who signs on elsewhere; it has no password.
+
+    Args:
+        verified: an address that is theirs beyond doubt.
+
+    Raises:
+        EventOver, InvalidForm, UsernameTaken, EmailTaken
+    """
+    if not event.is_open:
+        raise events.EventOver
+    if problems := form.problems():
+        raise InvalidForm(*problems)
+    email = clean_email(form.email)
+    guest = Guest(
+        event_id=event.id,
+        username=guests.clean_username(form.username),
+        email=email,
+        email_confirmed_at=now() if verified is not None and email.lower() == verified.lower() else None,
+        display_name=clean_name(form.display_name),
+        password_hash=NO_PASSWORD,
+        locale=form.locale,
+    )
+    await guests.add(session, guest)
+    return guest
