@@ -40,6 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /readyz": EVERYBODY,
     "GET /e/{code}": EVERYBODY,
     "GET /e/{code}/theme.css": EVERYBODY,
+    # The event's own dress, for whoever has its code; a draft's for its staff alone.
+    "GET /e/{code}/picture/{picture_id}": EVERYBODY,
     "GET /e/{code}/register": EVERYBODY,
     "POST /e/{code}/register": EVERYBODY,
     "GET /e/{code}/consent": THE_GUEST,
@@ -55,6 +57,7 @@ ALLOWED: dict[str, set[str]] = {
     "POST /e/{code}/photos/{photo_id}/verdict": THE_GUEST,
     "GET /e/{code}/live": THE_GUEST,
     "GET /e/{code}/p/{photo_id}/original": THE_GUEST | THE_STAFF,
+    "GET /e/{code}/p/{photo_id}/download": THE_GUEST | THE_STAFF,
     "GET /e/{code}/p/{photo_id}/{name}": THE_GUEST | THE_STAFF,
     "GET /e/{code}/me": THE_GUEST,
     "GET /e/{code}/me/selfie": THE_GUEST,
@@ -68,7 +71,16 @@ ALLOWED: dict[str, set[str]] = {
     "GET /studio/{event_id}/edit": THE_STAFF,
     "POST /studio/{event_id}/edit": THE_STAFF,
     "POST /studio/{event_id}/faces": THE_STAFF,
+    "POST /studio/{event_id}/state": THE_STAFF,
+    "POST /studio/{event_id}/code": THE_STAFF,
+    "POST /studio/{event_id}/extend": THE_STAFF,
+    "POST /studio/{event_id}/reminder/dismiss": THE_STAFF,
+    "POST /studio/{event_id}/duplicate": THE_STAFF,
+    "POST /studio/{event_id}/{kind}/picture": THE_STAFF,
+    "POST /studio/{event_id}/{kind}/remove": THE_STAFF,
     "GET /studio/{event_id}/qr.{kind}": THE_STAFF,
+    "GET /studio/{event_id}/print": THE_STAFF,
+    "GET /studio/{event_id}/print/{paper}.pdf": THE_STAFF,
     "POST /studio/{event_id}/photos": THE_STAFF,
     "POST /studio/{event_id}/photos/{photo_id}/retry": THE_STAFF,
     "POST /studio/{event_id}/photos/{photo_id}/delete": THE_STAFF,
@@ -152,8 +164,14 @@ def world(
             " SELECT guests.id, photos.id, photos.event_id, 0.9, 'sure', now() FROM guests, photos"
             " WHERE guests.username = 'guest'"
         )
+        connection.execute("UPDATE events SET expires_at = now() + interval '90 days'")
+    organiser.send_picture("cover", _jpeg())
+    run_jobs()
+    with psycopg.connect(settings.database_url or "") as connection:
+        (picture_id,) = connection.execute("SELECT id FROM event_pictures").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
+    fill |= {"picture_id": str(picture_id), "paper": "a5"}
     return World(people, fill)
 
 
@@ -165,18 +183,24 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /e/{code}/me/withdraw": {"confirm": "yes"},
     "POST /e/{code}/me/delete": {"username": "guest"},
     "POST /studio/{event_id}/delete": {"name": "Lea & Tom"},
+    "POST /studio/{event_id}/state": {"to": "open"},
+    "POST /studio/{event_id}/extend": {"days": "30"},
     "POST /studio/{event_id}/edit": {
         "name": "Lea & Tom",
         "code": "MINE2345",
         "accent": "#b4532a",
         "gallery": "guests",
-        "downloads": "yes",
+        "downloads": "original",
+        "locales": "fr",
+        "time_zone": "Europe/Paris",
     },
 }
 
 
 def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
     method, path = route.split(" ", 1)
+    if "/{kind}/" in path:
+        path = path.replace("{kind}", "logo")
     for name, value in fill.items():
         path = path.replace(f"{{{name}}}", value)
     if route == "GET /go":

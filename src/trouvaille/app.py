@@ -19,6 +19,9 @@ from trouvaille.core.storage import Storage
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery import pictures
 from trouvaille.events import pages as events_pages
+from trouvaille.events import picture_pages as events_pictures
+from trouvaille.events import print_pages as events_print
+from trouvaille.events import studio_pages as events_studio
 from trouvaille.guests import pages as guests_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
@@ -83,6 +86,9 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (
         accounts_pages.router,
         events_pages.router,
+        events_studio.router,
+        events_pictures.router,
+        events_print.router,
         photos_pages.router,
         guests_pages.router,
         delivery_pages.router,

@@ -16,7 +16,9 @@ from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transa
 from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
+from trouvaille.events import reminders
 from trouvaille.events import service as events
+from trouvaille.events import tasks as events_tasks
 from trouvaille.faces import tasks as faces_tasks
 from trouvaille.guests import service as guests
 from trouvaille.matching import reindex
@@ -31,7 +33,7 @@ from trouvaille.vision.engine import LocalEngine
 log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP)
 # Importing a tasks module declares its jobs.
-DECLARED = (erase, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
+DECLARED = (erase, events_tasks, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
 WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
 
@@ -133,6 +135,7 @@ async def _keep_house(work: Work) -> None:
         await photos.requeue_forgotten(session)
         await guests.forget_undecided(session)
         await reindex.ask(session, work.engine.identity)
+        await reminders.remind(session)
         await events.erase_expired(session)
         await accounts.forget_expired_sessions(session)
         if work.rekognition is not None:

@@ -52,8 +52,8 @@ def _add(settings: Settings, event_id: str, count: int) -> None:
     [
         ("guest", "/e/PARTY234/photos", 9),
         ("guest", "/e/PARTY234/photos?show=all", 9),
-        ("owner", "/studio", 5),
-        ("owner", "/studio/{event_id}", 7),
+        ("owner", "/studio", 6),
+        ("owner", "/studio/{event_id}", 8),
     ],
 )
 def test_a_list_takes_a_fixed_number_of_queries(

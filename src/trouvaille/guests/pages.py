@@ -39,14 +39,24 @@ SELFIE_FRAMES = 4
 FIELDS = ("display_name", "username", "email", "password")
 
 
-async def _event(session: Session, code: str) -> Event:
-    return await events.open_by_code(session, code)
+async def _open_event(request: Request, session: Session, code: str) -> Event:
+    event = await events.open_by_code(session, code)
+    i18n.settle(request, event.locales)
+    return event
 
 
-OpenEvent = Annotated[Event, Depends(_event)]
+async def _event(request: Request, session: Session, code: str) -> Event:
+    event = await events.shown_by_code(session, code)
+    i18n.settle(request, event.locales)
+    return event
 
 
-async def _guest(session: Session, event: OpenEvent, viewer: MaybeViewer) -> Guest:
+# For those who come in, and for those who are guests.
+OpenEvent = Annotated[Event, Depends(_open_event)]
+ThisEvent = Annotated[Event, Depends(_event)]
+
+
+async def _guest(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Guest:
     return await service.of_viewer(session, viewer, event)
 
 
@@ -80,7 +90,7 @@ def _consent_page(request: Request, event: Event, form: Form, status: int = 200)
 
 
 @router.get("/consent")
-async def consent_form(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def consent_form(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     if not event.faces_on:
         return go(f"/e/{event.code}/photos")
     if await service.consent_of(session, guest) is not None:
@@ -89,7 +99,7 @@ async def consent_form(request: Request, session: Session, event: OpenEvent, gue
 
 
 @router.post("/consent")
-async def agree(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def agree(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     form = typed(await request.form(), "agree")
     if form.value("agree") != "yes":
         wrong = Invalid(N_("Tick the box if you agree, or continue without your face."), field="agree")
@@ -100,7 +110,7 @@ async def agree(request: Request, session: Session, event: OpenEvent, guest: Thi
 
 @router.get("/selfie")
 async def selfie_form(
-    request: Request, session: Session, event: OpenEvent, guest: ThisGuest, again: bool = False
+    request: Request, session: Session, event: ThisEvent, guest: ThisGuest, again: bool = False
 ) -> Response:
     if not event.faces_on:
         raise service.FacesOff
@@ -144,7 +154,7 @@ def _words(code: str | None) -> Words:
 async def _sender(site: ThisSite, viewer: MaybeViewer, code: str) -> Event:
     """The event of a guest who may send a selfie, asked in a transaction that is over before the picture is read."""
     async with transaction(site.sessions) as session:
-        event = await events.open_by_code(session, code)
+        event = await events.shown_by_code(session, code)
         await service.check_may_send(session, event, await service.of_viewer(session, viewer, event))
     return event
 
@@ -179,7 +189,7 @@ async def send_selfie(
 
 
 @router.post("/selfie/choice")
-async def choose_face(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def choose_face(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     form = typed(await request.form(), "face")
     face = form.value("face")
     await service.choose(session, guest, int(face) if face.isdecimal() else -1)
@@ -187,12 +197,12 @@ async def choose_face(request: Request, session: Session, event: OpenEvent, gues
 
 
 @router.get("/selfie/choice")
-async def choice_picture(session: Session, site: ThisSite, event: OpenEvent, guest: ThisGuest) -> Response:
+async def choice_picture(session: Session, site: ThisSite, event: ThisEvent, guest: ThisGuest) -> Response:
     jpeg = await service.choice_picture(session, site.storage, site.vault, guest)
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 
 @router.get("/selfie/status")
-async def selfie_status(session: Session, event: OpenEvent, guest: ThisGuest) -> JSONResponse:
+async def selfie_status(session: Session, event: ThisEvent, guest: ThisGuest) -> JSONResponse:
     state = await service.face_state(session, guest)
     return JSONResponse({"state": state.state, **_words(state.reason)}, headers={"Cache-Control": "no-store"})

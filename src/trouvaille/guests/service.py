@@ -30,7 +30,7 @@ from trouvaille.core.jobs import SELFIES, defer
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
-from trouvaille.events.models import Event
+from trouvaille.events.models import Event, shown
 from trouvaille.guests import consent
 from trouvaille.guests.models import Consent, Enrolment, EnrolmentState, Guest
 
@@ -98,10 +98,9 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
     """Make a guest's account in an event.
 
     Raises:
-        EventOver, InvalidForm, UsernameTaken, EmailTaken: the database decides who was first.
+        EventOver, EventClosed, InvalidForm, UsernameTaken, EmailTaken: the database decides who was first.
     """
-    if not event.is_open:
-        raise events.EventOver
+    events.check_open(event)
     if problems := form.problems():
         raise InvalidForm(*problems)
     guest = Guest(
@@ -123,7 +122,7 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
 
 
 async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event, *, over_too: bool = False) -> Guest:
-    """The viewer as a guest of this event, which must be open unless ``over_too`` is set.
+    """The viewer as a guest of this event, which must be shown to guests unless ``over_too`` is set.
 
     Raises:
         SignInNeeded: the viewer is nobody, staff, or a guest of another event.
@@ -131,7 +130,7 @@ async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event, 
     """
     if viewer is None or viewer.kind != "guest" or viewer.event_id != event.id:
         raise SignInNeeded
-    if not event.is_open and not over_too:
+    if not event.is_shown and not over_too:
         raise events.EventOver
     guest = await session.get(Guest, viewer.id)
     if guest is None:
@@ -370,6 +369,11 @@ async def delete_account(session: AsyncSession, guest: Guest, *, username: str) 
     """
     if username.strip().lower() != guest.username.lower():
         raise Invalid(N_("Type your username exactly to confirm."), field="username")
+    await remove(session, guest)
+
+
+async def remove(session: AsyncSession, guest: Guest) -> None:
+    """Remove a guest's account, selfies and messages, and sign them out everywhere."""
     await withdraw_consent(session, guest)
     await end_all_sessions(session, guest.id)
     await session.delete(guest)
@@ -465,7 +469,7 @@ async def _by_identifier(session: AsyncSession, identifier: str) -> Sequence[Sub
         .where(
             or_(func.lower(Guest.username) == func.lower(identifier), func.lower(Guest.email) == func.lower(identifier))
         )
-        .where(or_(Event.expires_at.is_(None), Event.expires_at > now()))
+        .where(shown())
         .order_by(Event.starts_on.desc().nulls_last())
         .limit(50)
     )
