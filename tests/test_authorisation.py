@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from starlette.testclient import TestClient
 from tests.people import PASSWORD, Visitor
 from trouvaille import instance
 from trouvaille.accounts.models import Role
+from trouvaille.core.secrets import token_hash
 from trouvaille.settings import Settings
 
 EVERYBODY = {"stranger", "guest", "other guest", "organiser", "other organiser", "administrator", "expired", "revoked"}
@@ -63,6 +65,10 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/me/selfie": THE_GUEST,
     "POST /e/{code}/me/withdraw": THE_GUEST,
     "POST /e/{code}/me/delete": THE_GUEST,
+    "GET /e/{code}/contact": THE_GUEST,
+    "POST /e/{code}/contact": THE_GUEST,
+    # Leads to where one registers, for whoever holds the token; what it may lead to is tested in guests/.
+    "GET /i/{token}": EVERYBODY,
     "GET /studio": STAFF,
     "GET /studio/new": STAFF,
     "POST /studio/new": STAFF,
@@ -81,6 +87,17 @@ ALLOWED: dict[str, set[str]] = {
     "GET /studio/{event_id}/qr.{kind}": THE_STAFF,
     "GET /studio/{event_id}/print": THE_STAFF,
     "GET /studio/{event_id}/print/{paper}.pdf": THE_STAFF,
+    "GET /studio/{event_id}/guests": THE_STAFF,
+    "GET /studio/{event_id}/guests.csv": THE_STAFF,
+    "GET /studio/{event_id}/guests/{guest_id}": THE_STAFF,
+    "POST /studio/{event_id}/guests/{guest_id}/remove": THE_STAFF,
+    "GET /studio/{event_id}/invitations": THE_STAFF,
+    "POST /studio/{event_id}/invitations": THE_STAFF,
+    "POST /studio/{event_id}/invitations/{invitation_id}/link": THE_STAFF,
+    "POST /studio/{event_id}/invitations/{invitation_id}/withdraw": THE_STAFF,
+    "GET /studio/{event_id}/messages": THE_STAFF,
+    "POST /studio/{event_id}/messages/read": THE_STAFF,
+    "POST /studio/{event_id}/messages/{message_id}/read": THE_STAFF,
     "POST /studio/{event_id}/photos": THE_STAFF,
     "POST /studio/{event_id}/photos/{photo_id}/retry": THE_STAFF,
     "POST /studio/{event_id}/photos/{photo_id}/delete": THE_STAFF,
@@ -90,6 +107,8 @@ ALLOWED: dict[str, set[str]] = {
 DESTRUCTIVE = (
     "POST /e/{code}/me/withdraw",
     "POST /e/{code}/me/delete",
+    "POST /studio/{event_id}/invitations/{invitation_id}/link",
+    "POST /studio/{event_id}/invitations/{invitation_id}/withdraw",
     "POST /studio/{event_id}/photos/{photo_id}/delete",
     "POST /studio/{event_id}/delete",
     "POST /sign-out",
@@ -167,11 +186,29 @@ def world(
         connection.execute("UPDATE events SET expires_at = now() + interval '90 days'")
     organiser.send_picture("cover", _jpeg())
     run_jobs()
+    token = "t" * 43
     with psycopg.connect(settings.database_url or "") as connection:
+        guest_id, message_id, invitation_id = (uuid4() for _ in range(3))
+        # Somebody whom it does not matter to lose, with a message, and an invitation.
+        connection.execute(
+            "INSERT INTO guests (id, event_id, username, email, display_name, password_hash, locale, created_at)"
+            " VALUES (%s, %s, 'extra', 'extra@example.org', 'Extra', '', 'en', now())",
+            (guest_id, organiser.event_id),
+        )
+        connection.execute(
+            "INSERT INTO messages (id, event_id, guest_id, text, created_at) VALUES (%s, %s, %s, 'Hello', now())",
+            (message_id, organiser.event_id, guest_id),
+        )
+        connection.execute(
+            "INSERT INTO invitations (id, event_id, name, email, token_hash, created_at)"
+            " VALUES (%s, %s, 'Lily', 'lily@example.org', %s, now())",
+            (invitation_id, organiser.event_id, token_hash(token)),
+        )
         (picture_id,) = connection.execute("SELECT id FROM event_pictures").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
-    fill |= {"picture_id": str(picture_id), "paper": "a5"}
+    fill |= {"picture_id": str(picture_id), "paper": "a5", "token": token}
+    fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "invitation_id": str(invitation_id)}
     return World(people, fill)
 
 
@@ -185,6 +222,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /studio/{event_id}/delete": {"name": "Lea & Tom"},
     "POST /studio/{event_id}/state": {"to": "open"},
     "POST /studio/{event_id}/extend": {"days": "30"},
+    "POST /e/{code}/contact": {"text": "Hello"},
     "POST /studio/{event_id}/edit": {
         "name": "Lea & Tom",
         "code": "MINE2345",

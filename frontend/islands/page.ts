@@ -96,6 +96,10 @@ document.addEventListener("submit", askFirst);
 window.addEventListener("submit", sendOnce);
 window.addEventListener("pageshow", forgetSending);
 document.querySelectorAll<HTMLElement>("[data-secret]").forEach(drawPasswordToggle);
+// A filter takes effect when it is chosen; the button is for those without scripts.
+document.querySelectorAll<HTMLInputElement>("form[role=search] input[type=radio]").forEach((choice) => {
+  choice.addEventListener("change", () => choice.form?.requestSubmit());
+});
 document.querySelectorAll<HTMLSelectElement>("select[data-zone=guess]").forEach(guessZone);
 document.querySelectorAll<HTMLElement>("[data-waiting]").forEach(followWaiting);
 document.querySelectorAll<HTMLElement>("button[data-copy]").forEach(enableCopy);

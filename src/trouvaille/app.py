@@ -22,9 +22,12 @@ from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import print_pages as events_print
 from trouvaille.events import studio_pages as events_studio
+from trouvaille.guests import invitation_pages as guests_invitations
+from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
+from trouvaille.roster import pages as roster_pages
 from trouvaille.settings import Settings
 from trouvaille.web import errors, i18n
 from trouvaille.web.render import STATIC, environment
@@ -91,9 +94,12 @@ def create_app(settings: Settings) -> FastAPI:
         events_print.router,
         photos_pages.router,
         guests_pages.router,
+        guests_invitations.router,
+        guests_messages.router,
         delivery_pages.router,
         pictures.router,
         privacy_pages.router,
+        roster_pages.router,
     ):
         app.include_router(router)
     _add_health(app)

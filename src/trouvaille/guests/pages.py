@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any, TypedDict
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
@@ -14,7 +14,7 @@ from trouvaille.core.errors import N_, Invalid, Refused, TooLarge
 from trouvaille.core.images import check_image
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests import consent, service
+from trouvaille.guests import consent, invitations, service
 from trouvaille.guests.models import Guest
 from trouvaille.guests.reasons import reason_for
 from trouvaille.guests.service import Registration
@@ -64,20 +64,32 @@ ThisGuest = Annotated[Guest, Depends(_guest)]
 
 
 @router.get("/register")
-async def register_form(request: Request, event: OpenEvent, viewer: MaybeViewer) -> Response:
+async def register_form(
+    request: Request,
+    session: Session,
+    event: OpenEvent,
+    viewer: MaybeViewer,
+    invitation: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
     if viewer is not None and viewer.event_id == event.id:
         return go(f"/e/{event.code}/photos")
-    return page(request, "guests/register.html", event=event, form=Form())
+    form = Form()
+    if invitation:
+        known, invited_to = await invitations.by_token(session, invitation)
+        if invited_to.id == event.id:
+            form = Form({"display_name": known.name, "email": known.email, "invitation": invitation})
+    return page(request, "guests/register.html", event=event, form=form)
 
 
 @router.post("/register")
 async def register(request: Request, session: Session, event: OpenEvent, passwords: ThesePasswords) -> Response:
-    form = typed(await request.form(), *FIELDS)
+    form = typed(await request.form(), *FIELDS, "invitation")
     values = {name: form.value(name) for name in FIELDS}
     try:
         guest = await service.register(session, passwords, event, Registration(**values, locale=i18n.current()))
     except Refused as error:
         return page(request, "guests/register.html", status=status_of(error), event=event, form=form.refused(error))
+    await invitations.join(session, guest, form.value("invitation"))
     await accounts.end_session(session, request.cookies.get(COOKIE))
     response = go(f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos")
     await sign_in(request, session, response, "guest", guest.id)

@@ -14,7 +14,7 @@ from trouvaille.web import i18n
 
 PACKAGE = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
-SLICES = ("web", "accounts", "events", "guests", "photos", "delivery", "privacy")
+SLICES = ("web", "accounts", "events", "guests", "photos", "delivery", "privacy", "roster")
 
 
 class AssetsMissing(RuntimeError):
