@@ -1,8 +1,6 @@
 /** What any page may carry: passwords that can be shown, links that can be copied, questions before deleting. */
 import { find, iconMarkup } from "../parts/find";
 
-const FOLLOW_MS = 1500;
-
 function drawPasswordToggle(box: HTMLElement): void {
   const input = find<HTMLInputElement>("input", box);
   const toggle = document.createElement("button");
@@ -71,37 +69,16 @@ function forgetSending(): void {
   for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
 }
 
-/** An organiser's own time zone is the likely one, until they have an event to take it from. */
-function guessZone(list: HTMLSelectElement): void {
-  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (!list.value && [...list.options].some((option) => option.value === here)) list.value = here;
-}
-
-/** Put a part of the page as it is by now in place of itself, until it waits for nothing more. */
-function followWaiting(part: HTMLElement): void {
-  const again = (): void => {
-    void fetch(location.href, { headers: { Accept: "text/html" } })
-      .then((answer) => answer.text())
-      .then((html) => {
-        const news = new DOMParser().parseFromString(html, "text/html").getElementById(part.id);
-        if (!news || news.matches("[data-waiting]")) setTimeout(again, FOLLOW_MS);
-        else part.replaceWith(news);
-      })
-      .catch(() => setTimeout(again, FOLLOW_MS));
-  };
-  setTimeout(again, FOLLOW_MS);
-}
-
 document.addEventListener("submit", askFirst);
 window.addEventListener("submit", sendOnce);
 window.addEventListener("pageshow", forgetSending);
 document.querySelectorAll<HTMLElement>("[data-secret]").forEach(drawPasswordToggle);
+// On a narrow screen the present tab may lie outside the row.
+document.querySelector("[data-tabs] [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 // A filter takes effect when it is chosen; the button is for those without scripts.
 document.querySelectorAll<HTMLInputElement>("form[role=search] input[type=radio]").forEach((choice) => {
   choice.addEventListener("change", () => choice.form?.requestSubmit());
 });
-document.querySelectorAll<HTMLSelectElement>("select[data-zone=guess]").forEach(guessZone);
-document.querySelectorAll<HTMLElement>("[data-waiting]").forEach(followWaiting);
 document.querySelectorAll<HTMLElement>("button[data-copy]").forEach(enableCopy);
 // A form that came back with errors is read from its first error on.
 document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from tests.people import Visitor
-from trouvaille.events.posters import spaced
+from trouvaille.core.errors import Unavailable
+from trouvaille.events.posters import draw
 from trouvaille.events.sheets import PAPERS, Order, Sheet
 
 Visitors = Callable[[], Visitor]
@@ -32,6 +33,12 @@ def test_a_sheet_is_a_pdf_with_a_page_for_each_language(owner: Visitor, paper: s
     assert answer.content.startswith(b"%PDF")
     assert answer.content.count(b"/Type /Page\n") == 2
     assert len(answer.content) < 100_000
+
+
+@pytest.mark.anyio
+async def test_a_sheet_that_can_not_be_drawn_is_no_fault_of_the_page(anyio_backend: str) -> None:
+    with pytest.raises(Unavailable):
+        await draw(b"nonsense")
 
 
 def test_papers_that_there_are_not_are_not_found(owner: Visitor) -> None:
@@ -72,10 +79,6 @@ def test_the_qr_code_leads_to_the_event(owner: Visitor) -> None:
     read, *_ = cv2.QRCodeDetector().detectAndDecode(picture)
     assert read == "http://testserver/e/LEA-TOM"
     assert owner.get(f"/studio/{owner.event_id}/qr.svg").text.startswith("<svg")
-
-
-def test_codes_are_shown_in_groups() -> None:
-    assert [spaced(code) for code in ("K7PX2MNW", "LEA-TOM", "LEATOM")] == ["K7PX 2MNW", "LEA-TOM", "LEATOM"]
 
 
 def test_a_poster_speaks_of_a_selfie_only_where_faces_are_looked_for(owner: Visitor) -> None:

@@ -16,7 +16,7 @@ from trouvaille.events import pictures, service
 from trouvaille.events.models import Event, EventPicture, PictureKind
 from trouvaille.events.reasons import reason_for
 from trouvaille.web.i18n import gettext, say
-from trouvaille.web.render import go, page
+from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, ThisSite
 
 router = APIRouter(include_in_schema=False)
@@ -46,6 +46,8 @@ async def send(request: Request, site: ThisSite, event: ChangeableEvent, kind: P
     except Unavailable:
         raise
     except Refused as error:
+        if wants_json(request):
+            raise
         return page(
             request,
             "events/picture_refused.html",
@@ -55,13 +57,17 @@ async def send(request: Request, site: ThisSite, event: ChangeableEvent, kind: P
             kind=kind.value,
             problem=say(error),
         )
-    return go(f"/studio/{event.id}/edit#{kind.value}")
+    return _done(request, event, kind)
 
 
 @router.post("/studio/{event_id}/{kind}/remove")
-async def remove(session: Session, event: ChangeableEvent, kind: PictureKind) -> Response:
+async def remove(request: Request, session: Session, event: ChangeableEvent, kind: PictureKind) -> Response:
     await pictures.remove(session, event.id, kind)
-    return go(f"/studio/{event.id}/edit#{kind.value}")
+    return _done(request, event, kind)
+
+
+def _done(request: Request, event: Event, kind: PictureKind) -> Response:
+    return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}/edit#{kind.value}")
 
 
 @router.get("/e/{code}/picture/{picture_id}")

@@ -36,11 +36,6 @@ FACES = {
 _turn = asyncio.Lock()
 
 
-def spaced(code: str) -> str:
-    """A code in groups that are easy to type; the space is not part of it."""
-    return f"{code[:4]} {code[4:]}" if len(code) == 8 and "-" not in code else code
-
-
 def _steps(event: Event) -> tuple[str, str, str]:
     if event.faces_on:
         return WITH_FACES
@@ -59,7 +54,7 @@ def _words(event: Event, locale: str, address: str) -> dict[str, object]:
         "lead": say(LEAD[event.faces_on]),
         "steps": [say(step) for step in _steps(event)],
         "by_hand": say(N_("Or type this code at %(host)s:")) % {"host": urlparse(address).netloc},
-        "code": spaced(event.code),
+        "code": event.code,
         "privacy": say(PRIVACY[event.faces_on]),
     }
 

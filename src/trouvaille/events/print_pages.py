@@ -26,7 +26,7 @@ router = APIRouter(include_in_schema=False, prefix="/studio/{event_id}")
 async def choose(request: Request, session: Session, viewer: StaffViewer, event_id: UUID) -> Response:
     event = await service.for_staff(session, viewer, event_id)
     link = link_of(request, event)
-    return page(request, "events/print.html", event=event, link=link, code=posters.spaced(event.code))
+    return page(request, "events/print.html", event=event, link=link)
 
 
 async def _event(site: ThisSite, viewer: MaybeViewer, event_id: UUID) -> Event:

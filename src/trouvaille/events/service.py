@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts.models import Staff
 from trouvaille.accounts.service import EVENT_NAMES, Viewer
 from trouvaille.core.clock import now
 from trouvaille.core.erase import erase
@@ -126,6 +127,13 @@ async def attest_faces(session: AsyncSession, event: Event, viewer: Viewer, *, l
         _attest(event, viewer, locale)
         await session.flush()
         await defer(session, "photos.look_again", queue=UPKEEP, event_id=event.id)
+
+
+async def attested_by(session: AsyncSession, event: Event) -> str | None:
+    """The name of whoever attested that guests are told."""
+    if event.faces_attested_by is None:
+        return None
+    return await session.scalar(select(Staff.display_name).where(Staff.id == event.faces_attested_by))
 
 
 async def delete(session: AsyncSession, event: Event) -> None:

@@ -98,6 +98,7 @@ async def _edit_page(
         event=event,
         is_new=event is None,
         attestation=[i18n.gettext(paragraph) for paragraph in attestation.PARAGRAPHS],
+        attested_by=await service.attested_by(session, event) if event else None,
         time_zones=zones.choices(i18n.current()),
         pictures=as_edited(event, await pictures.newest(session, event.id)) if event else [],
     )
@@ -109,7 +110,7 @@ async def new_form(request: Request, session: Session, viewer: StaffViewer) -> R
     newest = max(mine, key=lambda event: event.created_at, default=None)
     proposed = {
         "code": propose_code(),
-        "locales": i18n.current(),
+        "locales": " ".join(plans.LOCALES),
         "locale": i18n.current(),
         "time_zone": newest.time_zone if newest else "",
         "accent": plans.DEFAULT_ACCENT,

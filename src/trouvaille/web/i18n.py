@@ -9,9 +9,10 @@ from datetime import date, datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_datetime, format_interval
+from babel.dates import format_date, format_datetime, format_interval, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -147,6 +148,12 @@ def long_date(value: date | datetime | None) -> str:
 def long_datetime(value: datetime | None) -> str:
     """24 Dec 2026, 18:30; empty for None."""
     return "" if value is None else format_datetime(value, "medium", locale=Locale.parse(current()))
+
+
+def moment(value: datetime, zone: str) -> str:
+    """24 Dec 2026, 18:30, as clocks show it in a time zone."""
+    local, spoken = value.astimezone(ZoneInfo(zone)), Locale.parse(current())
+    return f"{format_date(local, 'medium', locale=spoken)}, {format_time(local, 'short', locale=spoken)}"
 
 
 def number(value: float) -> str:

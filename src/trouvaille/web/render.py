@@ -64,7 +64,13 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters.update(date=i18n.long_date, datetime=i18n.long_datetime, filesize=i18n.file_size, number=i18n.number)
+    made.filters.update(
+        date=i18n.long_date,
+        datetime=i18n.long_datetime,
+        moment=i18n.moment,
+        filesize=i18n.file_size,
+        number=i18n.number,
+    )
     made.globals.update(static=static, locales=list(i18n.LANGUAGES.items()), days=i18n.days)
     return made
 

@@ -25,7 +25,8 @@ def _widen_events() -> None:
     )
     for column in add:
         op.add_column("events", column)
-    op.execute("UPDATE events SET locales = ARRAY[locale]")
+    # Guests of these events read whichever language they wanted.
+    op.execute("UPDATE events SET locales = CASE WHEN locale = 'fr' THEN '{fr,en}' ELSE '{en,fr}' END::varchar(5)[]")
     op.drop_column("events", "locale")
     op.alter_column(
         "events",
