@@ -13,7 +13,7 @@ from trouvaille.core.secrets import Vault, load_key
 PASSWORD = "correct horse battery"
 SETTINGS: dict[str, object] = {
     "name": "Lea & Tom",
-    "locales": ["fr"],
+    "locales": ["en", "fr"],
     "time_zone": "Europe/Paris",
     "accent": "#b4532a",
     "gallery": "nobody",

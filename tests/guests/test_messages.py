@@ -1,14 +1,23 @@
 """Messages from guests: kept for the staff of their event, without addresses, and not too many."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from tests.people import Visitor
+from trouvaille.accounts.models import Role, Staff
+from trouvaille.accounts.service import Viewer
+from trouvaille.core.db import Sessions, transaction
+from trouvaille.events import service as events
+from trouvaille.events.plans import EventPlan
+from trouvaille.guests import messages
 from trouvaille.guests.messages import AT_MOST, LONGEST, WITHIN
+from trouvaille.guests.models import Guest, Message
 from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
@@ -90,3 +99,23 @@ def test_messages_of_another_event_are_neither_seen_nor_marked(owner: Visitor, r
 def test_one_who_is_no_guest_writes_nothing(owner: Visitor, visitor: Visitors) -> None:
     assert _write(visitor(), "Hello") == 401
     assert _write(owner, "Hello") == 401
+
+
+@pytest.mark.anyio
+async def test_of_many_messages_at_the_same_moment_no_more_are_kept_than_may_be(sessions: Sessions) -> None:
+    async with transaction(sessions) as session:
+        staff = Staff(email="a@example.org", display_name="A", password_hash="", role=Role.ORGANISER)
+        session.add(staff)
+        await session.flush()
+        viewer = Viewer(session_id=uuid4(), kind="staff", id=staff.id, display_name="A")
+        event = await events.create(session, viewer, EventPlan("Party", "PARTY234"), attest_faces=False)
+        guest = Guest(event_id=event.id, username="rose", email="r@example.org", display_name="Rose", password_hash="")
+        session.add(guest)
+
+    async def send() -> Message:
+        async with transaction(sessions) as session:
+            return await messages.send(session, guest, "Hello")
+
+    answers = await asyncio.gather(*(send() for _ in range(12)), return_exceptions=True)
+    assert sum(isinstance(answer, Message) for answer in answers) == AT_MOST
+    assert sum(isinstance(answer, messages.TooManyMessages) for answer in answers) == 12 - AT_MOST
