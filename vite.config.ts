@@ -4,10 +4,11 @@ import { defineConfig, type Plugin } from "vite";
 
 /** Every Lucide icon that a template or an island names; others are not shipped. */
 const ICONS = [
-  "arrow-left", "arrow-right", "camera", "check", "chevron-left", "chevron-right", "circle-alert", "circle-check",
-  "circle-user-round", "clock", "copy", "download", "eye", "eye-off", "folder-up", "image-plus", "images", "info",
-  "log-out", "pencil", "plus", "printer", "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "shield-check",
-  "switch-camera", "trash-2", "undo-2", "user-round-x", "users-round", "x",
+  "archive", "archive-restore", "arrow-left", "arrow-right", "camera", "check", "chevron-left", "chevron-right",
+  "circle-alert", "circle-check", "circle-user-round", "clock", "copy", "door-open", "download", "eye", "eye-off",
+  "folder-up", "image-plus", "images", "info", "link", "lock", "log-out", "mail", "pencil", "plus", "printer",
+  "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "search", "send", "shield-check", "switch-camera", "trash-2",
+  "undo-2", "user-plus", "user-round-x", "users-round", "x",
 ];
 
 /** What of other people's work is in the build; their licences ask to come along. */
@@ -62,7 +63,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts"]
+      input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts",
+        "islands/settings.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

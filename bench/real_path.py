@@ -25,8 +25,9 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.demo.run import scratch_settings
 from trouvaille.events import service as events
+from trouvaille.events.codes import propose_code
 from trouvaille.events.models import Event
-from trouvaille.events.service import EventPlan
+from trouvaille.events.plans import EventPlan
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.guests.service import Registration
@@ -181,7 +182,7 @@ async def _make_staff(sessions: Sessions, passwords: Passwords) -> UUID:
 async def make_event(sessions: Sessions, staff_id: UUID) -> Event:
     """An open event with face finding."""
     viewer = Viewer(session_id=UUID(int=0), kind="staff", id=staff_id, display_name="Bench")
-    plan = EventPlan("Bench", events.propose_code(), datetime.now(UTC).date())
+    plan = EventPlan("Bench", propose_code(), datetime.now(UTC).date())
     async with transaction(sessions) as session:
         return await events.create(session, viewer, plan, attest_faces=True)
 

@@ -11,6 +11,14 @@ from starlette.testclient import TestClient
 from trouvaille.core.secrets import Vault, load_key
 
 PASSWORD = "correct horse battery"
+SETTINGS: dict[str, object] = {
+    "name": "Lea & Tom",
+    "locales": ["en", "fr"],
+    "time_zone": "Europe/Paris",
+    "accent": "#b4532a",
+    "gallery": "nobody",
+    "downloads": "original",
+}
 
 
 @dataclass
@@ -40,15 +48,7 @@ class Visitor:
 
     def make_event(self, code: str = "PARTY234", **more: object) -> str:
         """Create an event with face finding on; returns its id."""
-        form: dict[str, object] = {
-            "name": "Lea & Tom",
-            "code": code,
-            "locale": "fr",
-            "accent": "#b4532a",
-            "gallery": "nobody",
-            "downloads": "yes",
-            "faces": "yes",
-        }
+        form = {**SETTINGS, "code": code, "faces": "yes"}
         answer = self.post("/studio/new", {key: value for key, value in (form | more).items() if value is not None})
         assert answer.status_code == 303, answer.text
         self.event_id, self.code = answer.headers["location"].rsplit("/", 1)[1], code
@@ -75,6 +75,19 @@ class Visitor:
         """Become staff by an invitation."""
         name = email.partition("@")[0]
         return self.post(link, {"display_name": name, "email": email, "password": PASSWORD})
+
+    def move(self, to: str) -> Response:
+        """Bring the event into another state."""
+        return self.post(f"/studio/{self.event_id}/state", {"to": to})
+
+    def change(self, **more: object) -> Response:
+        """Change the event's settings; what is not named becomes as ``make_event`` makes it."""
+        form = {**SETTINGS, "code": self.code, **more}
+        return self.post(f"/studio/{self.event_id}/edit", {key: each for key, each in form.items() if each is not None})
+
+    def send_picture(self, kind: str, data: bytes, name: str = "picture.jpg") -> Response:
+        """Send a cover or a logo."""
+        return self.browser.post(f"/studio/{self.event_id}/{kind}/picture", files={"picture": (name, data)})
 
     def register(self, code: str, username: str, **more: str) -> Response:
         """Register as a guest."""

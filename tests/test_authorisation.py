@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from tests.people import PASSWORD, Visitor
 from trouvaille import instance
 from trouvaille.accounts.models import Role
+from trouvaille.core.secrets import token_hash
 from trouvaille.settings import Settings
 
 EVERYBODY = {
@@ -75,6 +76,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /readyz": EVERYBODY,
     "GET /e/{code}": EVERYBODY,
     "GET /e/{code}/theme.css": EVERYBODY,
+    # The event's own dress, for whoever has its code; a draft's for its staff alone.
+    "GET /e/{code}/picture/{picture_id}": EVERYBODY,
     "GET /e/{code}/register": EVERYBODY,
     "POST /e/{code}/register": EVERYBODY,
     "GET /e/{code}/consent": THE_GUEST,
@@ -90,11 +93,16 @@ ALLOWED: dict[str, set[str]] = {
     "POST /e/{code}/photos/{photo_id}/verdict": THE_GUEST,
     "GET /e/{code}/live": THE_GUEST,
     "GET /e/{code}/p/{photo_id}/original": THE_GUEST | THE_UPLOADERS,
+    "GET /e/{code}/p/{photo_id}/download": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/p/{photo_id}/{name}": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/me": THE_GUEST,
     "GET /e/{code}/me/selfie": THE_GUEST,
     "POST /e/{code}/me/withdraw": THE_GUEST,
     "POST /e/{code}/me/delete": THE_GUEST,
+    "GET /e/{code}/contact": THE_GUEST,
+    "POST /e/{code}/contact": THE_GUEST,
+    # Leads to where one registers, for whoever holds the token; what it may lead to is tested in guests/.
+    "GET /i/{token}": EVERYBODY,
     "GET /studio": STAFF,
     "GET /studio/costs": {"administrator"},
     "GET /studio/new": ORGANISERS,
@@ -104,6 +112,13 @@ ALLOWED: dict[str, set[str]] = {
     "GET /studio/{event_id}/edit": THE_STAFF,
     "POST /studio/{event_id}/edit": THE_STAFF,
     "POST /studio/{event_id}/faces": THE_STAFF,
+    "POST /studio/{event_id}/state": THE_STAFF,
+    "POST /studio/{event_id}/code": THE_STAFF,
+    "POST /studio/{event_id}/extend": THE_STAFF,
+    "POST /studio/{event_id}/reminder/dismiss": THE_STAFF,
+    "POST /studio/{event_id}/duplicate": THE_STAFF,
+    "POST /studio/{event_id}/{kind}/picture": THE_STAFF,
+    "POST /studio/{event_id}/{kind}/remove": THE_STAFF,
     "GET /studio/{event_id}/qr.{kind}": THE_STAFF,
     "POST /studio/{event_id}/photos": THE_UPLOADERS,
     # Photographers are asked about a photo of their own; tests/crew/test_photographers knows of others'.
@@ -124,6 +139,19 @@ ALLOWED: dict[str, set[str]] = {
     "POST /server/staff/{staff_id}/role": THE_ADMINISTRATOR,
     "GET /server/staff/{staff_id}/delete": THE_ADMINISTRATOR,
     "POST /server/staff/{staff_id}/delete": THE_ADMINISTRATOR,
+    "GET /studio/{event_id}/print": THE_STAFF,
+    "GET /studio/{event_id}/print/{paper}.pdf": THE_STAFF,
+    "GET /studio/{event_id}/guests": THE_STAFF,
+    "GET /studio/{event_id}/guests.csv": THE_STAFF,
+    "GET /studio/{event_id}/guests/{guest_id}": THE_STAFF,
+    "POST /studio/{event_id}/guests/{guest_id}/remove": THE_STAFF,
+    "GET /studio/{event_id}/invitations": THE_STAFF,
+    "POST /studio/{event_id}/invitations": THE_STAFF,
+    "POST /studio/{event_id}/invitations/{invitation_id}/link": THE_STAFF,
+    "POST /studio/{event_id}/invitations/{invitation_id}/withdraw": THE_STAFF,
+    "GET /studio/{event_id}/messages": THE_STAFF,
+    "POST /studio/{event_id}/messages/read": THE_STAFF,
+    "POST /studio/{event_id}/messages/{message_id}/read": THE_STAFF,
     "POST /studio/{event_id}/delete": THE_STAFF,
 }
 # These end what the others need, so they come last.
@@ -133,6 +161,8 @@ DESTRUCTIVE = (
     "POST /account/tokens/{token_id}/revoke",
     "POST /e/{code}/me/withdraw",
     "POST /e/{code}/me/delete",
+    "POST /studio/{event_id}/invitations/{invitation_id}/link",
+    "POST /studio/{event_id}/invitations/{invitation_id}/withdraw",
     "POST /studio/{event_id}/photos/{photo_id}/delete",
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke",
     "POST /studio/{event_id}/people/{staff_id}/remove",
@@ -224,12 +254,36 @@ def world(
         ).fetchone() or ("",)
         invitations = dict(connection.execute("SELECT role, id FROM invitations").fetchall())
         (token_id,) = connection.execute("SELECT id FROM api_tokens").fetchone() or ("",)
+        connection.execute("UPDATE events SET expires_at = now() + interval '90 days'")
+    organiser.send_picture("cover", _jpeg())
+    run_jobs()
+    guest_token = "t" * 43
+    with psycopg.connect(settings.database_url or "") as connection:
+        guest_id, message_id, guest_invitation_id = (uuid4() for _ in range(3))
+        # Somebody whom it does not matter to lose, with a message, and an invitation.
+        connection.execute(
+            "INSERT INTO guests (id, event_id, username, email, display_name, password_hash, locale, created_at)"
+            " VALUES (%s, %s, 'extra', 'extra@example.org', 'Extra', '', 'en', now())",
+            (guest_id, organiser.event_id),
+        )
+        connection.execute(
+            "INSERT INTO messages (id, event_id, guest_id, text, created_at) VALUES (%s, %s, %s, 'Hello', now())",
+            (message_id, organiser.event_id, guest_id),
+        )
+        connection.execute(
+            "INSERT INTO guest_invitations (id, event_id, name, email, token_hash, created_at)"
+            " VALUES (%s, %s, 'Lily', 'lily@example.org', %s, now())",
+            (guest_invitation_id, organiser.event_id, token_hash(guest_token)),
+        )
+        (picture_id,) = connection.execute("SELECT id FROM event_pictures").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
     fill |= {"session_id": str(session_id), "token_id": str(token_id), "token": "no-such-link"}
     fill |= {"key": "oidc", "identity_id": str(uuid4())}
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
+    fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}
+    fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
     return World(people, fill)
 
 
@@ -243,12 +297,17 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /studio/{event_id}/delete": {"name": "Lea & Tom"},
     "POST /studio/{event_id}/hand-over": {"to": "nobody@example.org"},
     "POST /server/staff/{staff_id}/role": {"role": "photographer"},
+    "POST /studio/{event_id}/state": {"to": "open"},
+    "POST /studio/{event_id}/extend": {"days": "30"},
+    "POST /e/{code}/contact": {"text": "Hello"},
     "POST /studio/{event_id}/edit": {
         "name": "Lea & Tom",
         "code": "MINE2345",
         "accent": "#b4532a",
         "gallery": "guests",
-        "downloads": "yes",
+        "downloads": "original",
+        "locales": "fr",
+        "time_zone": "Europe/Paris",
     },
 }
 
@@ -257,6 +316,12 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
     method, path = route.split(" ", 1)
     if path.startswith("/server/"):
         fill = fill | {"invitation_id": fill["server_invitation_id"]}
+    elif path.startswith("/studio/{event_id}/invitations/"):
+        fill = fill | {"invitation_id": fill["guest_invitation_id"]}
+    elif path.startswith("/i/"):
+        fill = fill | {"token": fill["guest_token"]}
+    if "/{kind}/" in path:
+        path = path.replace("{kind}", "logo")
     for name, value in fill.items():
         path = path.replace(f"{{{name}}}", value)
     if route == "GET /go":

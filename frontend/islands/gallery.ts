@@ -190,5 +190,6 @@ addEventListener("scroll", () => waiting && scrollY < NEAR_TOP_PX / 2 && apply(w
 grid.querySelectorAll<HTMLElement>("[data-id]").forEach(dress);
 // In some languages the tabs are wider than a phone.
 document.querySelector(".tab[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
-listen(`${base}/live`, { photos: onCounts, enrolment: onEnrolment }, () => void refresh());
+// Somebody who only looks in has no stream of their own.
+if ("live" in texts) listen(`${base}/live`, { photos: onCounts, enrolment: onEnrolment }, () => void refresh());
 warmUp();

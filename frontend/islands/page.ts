@@ -73,11 +73,13 @@ document.addEventListener("submit", askFirst);
 window.addEventListener("submit", sendOnce);
 window.addEventListener("pageshow", forgetSending);
 document.querySelectorAll<HTMLElement>("[data-secret]").forEach(drawPasswordToggle);
-document.querySelectorAll<HTMLElement>("button[data-copy]").forEach(enableCopy);
-document.querySelectorAll<HTMLElement>("[data-print]").forEach((button) => {
-  button.hidden = false;
-  button.addEventListener("click", () => window.print());
+// On a narrow screen the present tab may lie outside the row.
+document.querySelector("[data-tabs] [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+// A filter takes effect when it is chosen; the button is for those without scripts.
+document.querySelectorAll<HTMLInputElement>("form[role=search] input[type=radio]").forEach((choice) => {
+  choice.addEventListener("change", () => choice.form?.requestSubmit());
 });
+document.querySelectorAll<HTMLElement>("button[data-copy]").forEach(enableCopy);
 // A form that came back with errors is read from its first error on.
 document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
 

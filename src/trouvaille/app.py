@@ -23,12 +23,18 @@ from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery import pictures
 from trouvaille.events import pages as events_pages
+from trouvaille.events import picture_pages as events_pictures
+from trouvaille.events import print_pages as events_print
+from trouvaille.events import studio_pages as events_studio
+from trouvaille.guests import invitation_pages as guests_invitations
+from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
+from trouvaille.roster import pages as roster_pages
 from trouvaille.settings import Engine, Settings
 from trouvaille.web import errors, i18n
 from trouvaille.web.render import STATIC, environment
@@ -106,6 +112,9 @@ def create_app(settings: Settings) -> FastAPI:
         sign_on_pages.router,
         accounts_api.router,
         events_pages.router,
+        events_studio.router,
+        events_pictures.router,
+        events_print.router,
         rekognition_pages.router,
         photos_pages.router,
         guests_pages.router,
@@ -116,6 +125,9 @@ def create_app(settings: Settings) -> FastAPI:
         event_pages.router,
         invitation_pages.router,
         staff_pages.router,
+        guests_invitations.router,
+        guests_messages.router,
+        roster_pages.router,
     ):
         app.include_router(router)
     _add_health(app)

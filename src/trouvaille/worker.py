@@ -20,8 +20,9 @@ from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, haste
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.crew import invitations
-from trouvaille.events import handover
+from trouvaille.events import handover, reminders
 from trouvaille.events import service as events
+from trouvaille.events import tasks as events_tasks
 from trouvaille.faces import tasks as faces_tasks
 from trouvaille.guests import service as guests
 from trouvaille.matching import reindex
@@ -36,7 +37,7 @@ from trouvaille.vision.engine import LocalEngine
 log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP, MAIL)
 # Importing a tasks module declares its jobs.
-DECLARED = (erase, mail, accounts_tasks, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
+DECLARED = (erase, mail, accounts_tasks, events_tasks, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
 WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
 
@@ -141,6 +142,7 @@ async def _keep_house(work: Work, settings: Settings) -> None:
         await photos.requeue_forgotten(session)
         await guests.forget_undecided(session)
         await reindex.ask(session, work.engine)
+        await reminders.remind(session)
         await events.erase_expired(session)
         await signed_in.forget_expired(session)
         await links.forget_expired(session)

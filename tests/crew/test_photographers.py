@@ -89,3 +89,38 @@ def test_an_organiser_may_be_the_photographer_of_anothers_event(
     assert bob.get(f"/studio/{ada.event_id}").status_code == 200
     assert bob.get(f"/studio/{ada.event_id}/edit").status_code == 404
     assert bob.get("/studio/new").status_code == 200
+
+
+def test_a_photographer_prepares_a_draft_and_leaves_an_archived_event_as_it_is(
+    ada: Visitor, visitor: Visitors, run_jobs: Callable[[], None]
+) -> None:
+    ada.make_event("DRAFT234", begin="draft")
+    zoe = visitor()
+    zoe.accept(ada.invite(), "zoe@example.org")
+    zoe.event_id = ada.event_id
+    (own,) = zoe.upload(("zoe.jpg", _jpeg("blue")))["accepted"]
+    run_jobs()
+    for path in ("/e/DRAFT234/theme.css", f"/e/DRAFT234/p/{own['id']}/thumb"):
+        assert zoe.get(path).status_code == 200
+        assert visitor().get(path).status_code == 404
+    assert "Open it for guests" not in zoe.get("/studio").text + zoe.get(f"/studio/{zoe.event_id}").text
+    ada.move("open")
+    ada.move("archived")
+    assert zoe.get(f"/studio/{zoe.event_id}").status_code == 200
+    files = [("photos", ("late.jpg", _jpeg("green")))]
+    assert zoe.browser.post(f"/studio/{zoe.event_id}/photos", files=files).status_code == 409
+    for what in ("retry", "delete"):
+        assert zoe.post(f"/studio/{zoe.event_id}/photos/{own['id']}/{what}").status_code == 409
+
+
+def test_where_everyone_looks_a_photographer_takes_home_no_more_of_others_photos_than_anybody(
+    ada: Visitor, zoe: Visitor, run_jobs: Callable[[], None]
+) -> None:
+    ada.change(gallery="everyone", downloads="view")
+    (theirs,) = ada.upload(("ada.jpg", _jpeg("red")))["accepted"]
+    (own,) = zoe.upload(("zoe.jpg", _jpeg("blue")))["accepted"]
+    run_jobs()
+    assert zoe.get(f"/e/PARTY234/p/{theirs['id']}/thumb").status_code == 200
+    assert zoe.get(f"/e/PARTY234/p/{theirs['id']}/original").status_code == 403
+    assert zoe.get(f"/e/PARTY234/p/{own['id']}/original").status_code == 200
+    assert ada.get(f"/e/PARTY234/p/{own['id']}/original").status_code == 200

@@ -89,7 +89,7 @@ def test_a_no_on_a_photos_own_page_leads_somewhere(
     (photo,) = guest.photos()
     answer = guest.post(f"/e/PARTY234/photos/{photo}/verdict", {"answer": "no", "from": "photo"})
     assert guest.get(answer.headers["location"]).status_code == 200
-    form = {"name": "Lea & Tom", "code": "PARTY234", "accent": "#b4532a", "locale": "fr", "gallery": "guests"}
+    form = {"name": "Lea & Tom", "code": "PARTY234", "accent": "#b4532a", "locales": "fr", "gallery": "guests"}
     owner.post(f"/studio/{owner.event_id}/edit", form)
     answer = guest.post(f"/e/PARTY234/photos/{photo}/verdict", {"answer": "no", "from": "photo"})
     assert answer.headers["location"].endswith(str(photo))
@@ -236,7 +236,7 @@ def test_a_week_after_its_last_day_an_event_is_erased(
 def test_downloads_can_be_switched_off(
     owner: Visitor, visitor: Visitors, samples: dict[str, Path], run_jobs: Jobs
 ) -> None:
-    owner.make_event("NODOWN23", downloads=None)
+    owner.make_event("NODOWN23", downloads="none")
     owner.upload(samples["sample1.jpg"])
     guest = visitor()
     guest.register("NODOWN23", "rose")

@@ -148,14 +148,14 @@ def test_the_desk_counts_what_has_been_processed(owner: Visitor, samples: dict[s
 
 
 def test_two_events_cannot_have_the_same_code_whatever_its_case(owner: Visitor) -> None:
-    form = {"name": "Other", "code": "party234", "accent": "#b4532a", "locale": "en"}
+    form = {"name": "Other", "code": "party234", "accent": "#b4532a", "locales": "en"}
     answer = owner.post("/studio/new", form)
     assert answer.status_code == 409
     assert 'value="Other"' in answer.text
 
 
 def test_the_form_says_everything_that_is_wrong_at_once(owner: Visitor) -> None:
-    answer = owner.post("/studio/new", {"name": " ", "code": "!", "accent": "red", "locale": "fr"})
+    answer = owner.post("/studio/new", {"name": " ", "code": "!", "accent": "red", "locales": "fr"})
     assert answer.status_code == 422
     assert "Please fill this in." in answer.text
     assert "A code has 4 to 32 letters, digits or hyphens." in answer.text

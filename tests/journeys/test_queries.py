@@ -52,8 +52,11 @@ def _add(settings: Settings, event_id: str, count: int) -> None:
     [
         ("guest", "/e/PARTY234/photos", 9),
         ("guest", "/e/PARTY234/photos?show=all", 9),
-        ("owner", "/studio", 6),
-        ("owner", "/studio/{event_id}", 7),
+        ("owner", "/studio", 7),
+        ("owner", "/studio/{event_id}", 8),
+        ("owner", "/studio/{event_id}/guests", 8),
+        ("owner", "/studio/{event_id}/invitations", 6),
+        ("owner", "/studio/{event_id}/messages", 5),
     ],
 )
 def test_a_list_takes_a_fixed_number_of_queries(

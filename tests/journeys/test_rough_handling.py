@@ -252,7 +252,7 @@ def test_an_event_deleted_while_its_photo_is_looked_at_leaves_nothing(
 def test_a_last_day_that_is_over_is_refused_and_erases_nothing(
     owner: Visitor, run_jobs: Callable[[], None], samples: dict[str, Path]
 ) -> None:
-    form = {"name": "Lea & Tom", "code": "PARTY234", "accent": "#b4532a", "locale": "fr"}
+    form = {"name": "Lea & Tom", "code": "PARTY234", "accent": "#b4532a", "locales": "fr"}
     for day in ("2020-01-01", "9999-12-31", "0001-01-01", "tomorrow"):
         answer = owner.post(f"/studio/{owner.event_id}/edit", {**form, "expires_on": day})
         assert answer.status_code == 422, day
@@ -295,7 +295,7 @@ def test_a_guest_can_withdraw_and_leave_after_the_last_day_too(
 
 
 def test_a_guest_is_told_the_last_day_that_was_set(owner: Visitor, visitor: Visitors) -> None:
-    form = {"name": "Lea & Tom", "code": "PARTY234", "accent": "#b4532a", "locale": "fr", "expires_on": "2099-09-30"}
+    form = {"name": "Lea & Tom", "code": "PARTY234", "accent": "#b4532a", "locales": "en", "expires_on": "2099-09-30"}
     owner.post(f"/studio/{owner.event_id}/edit", form)
     assert "September 30, 2099" in visitor().get("/e/PARTY234").text
 

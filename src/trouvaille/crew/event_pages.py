@@ -14,6 +14,7 @@ from trouvaille.crew.inviting import Sent
 from trouvaille.events import handover, rights
 from trouvaille.events.models import Event
 from trouvaille.events.rights import Right
+from trouvaille.guests import messages
 from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.render import go, page
@@ -48,6 +49,7 @@ async def _people(
         photographers=await invitations.photographers(session, event),
         invitations=await invitations.standing(session, event),
         offered_to=await handover.of_event(session, event),
+        unread=(await messages.unread(session, [event.id])).get(event.id, 0),
         form=form,
         sent=sent,
         done=request.query_params.get("done"),

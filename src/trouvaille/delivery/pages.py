@@ -16,13 +16,13 @@ from trouvaille.core.errors import Invalid, TooMany
 from trouvaille.delivery import access
 from trouvaille.delivery.access import Counts, Seen, Show
 from trouvaille.events import service as events
-from trouvaille.events.models import Event, Gallery
+from trouvaille.events.models import Downloads, Event
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import PUT_OFF
 from trouvaille.matching import service as matching
 from trouvaille.matching.models import Verdict
 from trouvaille.web.forms import typed
-from trouvaille.web.i18n import gettext
+from trouvaille.web.i18n import gettext, settle
 from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, ThisSite
 from trouvaille.web.streams import stream
@@ -33,8 +33,10 @@ STREAMS_PER_GUEST = 8
 ANSWERS: dict[str, Verdict | None] = {"yes": Verdict.YES, "no": Verdict.NO, "undo": None}
 
 
-async def _event(session: Session, code: str) -> Event:
-    return await events.by_code(session, code)
+async def _event(request: Request, session: Session, code: str) -> Event:
+    event = await events.by_code(session, code)
+    settle(request, event.locales)
+    return event
 
 
 ThisEvent = Annotated[Event, Depends(_event)]
@@ -44,7 +46,13 @@ def _guest(viewer: MaybeViewer, event: ThisEvent) -> Viewer:
     return access.check_guest(viewer, event)
 
 
+def _looker(viewer: MaybeViewer, event: ThisEvent) -> Viewer | None:
+    return access.check_looker(viewer, event)
+
+
 GuestViewer = Annotated[Viewer, Depends(_guest)]
+# A guest, or None for anybody else where everyone with the link may look through all photos.
+Looker = Annotated[Viewer | None, Depends(_looker)]
 
 
 def _item(event: Event, seen: Seen) -> dict[str, Any]:
@@ -55,7 +63,7 @@ def _item(event: Event, seen: Seen) -> dict[str, Any]:
         "id": photo.id,
         "thumb_url": f"{address}/thumb",
         "view_url": f"{address}/view",
-        "download_url": f"{address}/original" if event.downloads else None,
+        "download_url": f"{address}/download" if event.downloads is not Downloads.NONE else None,
         "page_url": f"/e/{event.code}/photos/{photo.id}",
         "width_px": photo.width_px,
         "height_px": photo.height_px,
@@ -67,14 +75,14 @@ def _item(event: Event, seen: Seen) -> dict[str, Any]:
     }
 
 
-def _tabs(event: Event, counts: Counts) -> list[tuple[str, str, int, str]]:
+def _tabs(event: Event, guest: Viewer | None, counts: Counts) -> list[tuple[str, str, int, str]]:
     """Key, label, number and address of each part of the gallery."""
     here = f"/e/{event.code}/photos?show="
     tabs = []
-    if event.faces_on:
+    if event.faces_on and guest is not None:
         tabs.append(("mine", gettext("My photos"), counts.mine, f"{here}mine"))
         tabs.append(("maybe", gettext("Maybe me"), counts.maybe, f"{here}maybe"))
-    if event.gallery is Gallery.GUESTS:
+    if access.has_general(event):
         tabs.append(("all", gettext("All photos"), counts.all, f"{here}all"))
     return tabs
 
@@ -84,11 +92,11 @@ async def gallery(
     request: Request,
     session: Session,
     event: ThisEvent,
-    guest: GuestViewer,
+    guest: Looker,
     show: Show | None = None,
     after: UUID | None = None,
 ) -> Response:
-    show = show or (Show.MINE if event.faces_on else Show.ALL)
+    show = (show or (Show.MINE if event.faces_on else Show.ALL)) if guest is not None else Show.ALL
     shown = await access.gallery(session, event, guest, show, limit=PAGE, after=after)
     context: dict[str, Any] = {
         "event": event,
@@ -99,13 +107,16 @@ async def gallery(
     if request.headers.get("x-fragment") == "1":
         return page(request, "delivery/_tiles.html", **context)
     counts = await access.counts(session, event, guest)
-    state = await guests.face_state(session, await guests.of_viewer(session, guest, event))
+    state = None
+    if guest is not None:
+        state = await guests.face_state(session, await guests.of_viewer(session, guest, event))
     return page(
         request,
         "delivery/photos.html",
-        tabs=_tabs(event, counts),
-        enrolment_state=state.state,
-        put_off=state.reason == PUT_OFF,
+        tabs=_tabs(event, guest, counts),
+        is_guest=guest is not None,
+        enrolment_state=state.state if state else "none",
+        put_off=state is not None and state.reason == PUT_OFF,
         can_use_face=event.faces_on,
         processing=counts.processing,
         **context,
@@ -114,8 +125,9 @@ async def gallery(
 
 @router.get("/photos/{photo_id}")
 async def one_photo(
-    request: Request, session: Session, event: ThisEvent, guest: GuestViewer, photo_id: UUID, show: Show = Show.MINE
+    request: Request, session: Session, event: ThisEvent, guest: Looker, photo_id: UUID, show: Show = Show.MINE
 ) -> Response:
+    show = show if guest is not None else Show.ALL
     seen = await access.one_photo(session, event, guest, photo_id)
     newer, older = await access.neighbours(session, event, guest, show, photo_id)
     here, suffix = f"/e/{event.code}/photos", f"?show={show.value}"
@@ -143,7 +155,7 @@ async def answer(request: Request, session: Session, event: ThisEvent, guest: Gu
     if form.value("from") != "photo":
         return go(f"{here}?show=maybe")
     # Where guests see only their own photos, one that is not theirs is no longer there to go back to.
-    gone = form.value("answer") == "no" and event.gallery is not Gallery.GUESTS
+    gone = form.value("answer") == "no" and not access.has_general(event)
     return go(here if gone else f"{here}/{photo_id}")
 
 

@@ -1,5 +1,6 @@
 """The bytes of photos. Renditions are read once and sent whole; originals are streamed."""
 
+from pathlib import PurePath
 from urllib.parse import quote
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.core.errors import NotFound
 from trouvaille.delivery import access
 from trouvaille.events import service as events
-from trouvaille.web.site import Session, ThisSite
+from trouvaille.events.models import Downloads
+from trouvaille.photos.models import Photo
+from trouvaille.web.site import Session, Site, ThisSite
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}/p/{photo_id}")
 RENDITIONS = {"thumb", "view"}
@@ -19,30 +22,44 @@ RENDITIONS = {"thumb", "view"}
 KEEP = "private, max-age=3600"
 
 
-@router.get("/original")
-async def original(
-    session: Session, site: ThisSite, code: str, photo_id: UUID, viewer: MaybeViewer
-) -> StreamingResponse:
-    event = await events.by_code(session, code)
+@router.get("/download")
+async def download(session: Session, site: ThisSite, code: str, photo_id: UUID, viewer: MaybeViewer) -> Response:
+    """The photo in the largest size that this viewer may take home."""
+    event = await events.by_code(session, code, viewer)
     photo = await access.picture(session, event, viewer, photo_id)
-    await access.check_download(session, viewer, event)
+    await access.check_download(session, viewer, event, photo, Downloads.VIEW)
+    if await access.may_download(session, viewer, event, photo) is Downloads.ORIGINAL:
+        return await _original(site, photo)
+    headers = _attached(f"{PurePath(photo.file_name).stem}.jpg")
+    return Response(await site.storage.get(photo.rendition_key("view")), media_type="image/jpeg", headers=headers)
+
+
+@router.get("/original")
+async def original(session: Session, site: ThisSite, code: str, photo_id: UUID, viewer: MaybeViewer) -> Response:
+    event = await events.by_code(session, code, viewer)
+    photo = await access.picture(session, event, viewer, photo_id)
+    await access.check_download(session, viewer, event, photo, Downloads.ORIGINAL)
+    return await _original(site, photo)
+
+
+async def _original(site: Site, photo: Photo) -> StreamingResponse:
     pieces = await site.storage.stream(photo.original_key)
-    return StreamingResponse(
-        pieces,
-        media_type=photo.media_type,
-        headers={
-            "Content-Length": str(photo.size_bytes),
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(photo.file_name)}",
-            "Cache-Control": "private, no-store",
-        },
-    )
+    headers = {"Content-Length": str(photo.size_bytes), **_attached(photo.file_name)}
+    return StreamingResponse(pieces, media_type=photo.media_type, headers=headers)
+
+
+def _attached(file_name: str) -> dict[str, str]:
+    return {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name)}",
+        "Cache-Control": "private, no-store",
+    }
 
 
 @router.get("/{name}")
 async def rendition(
     request: Request, session: Session, site: ThisSite, code: str, photo_id: UUID, name: str, viewer: MaybeViewer
 ) -> Response:
-    event = await events.by_code(session, code)
+    event = await events.by_code(session, code, viewer)
     photo = await access.picture(session, event, viewer, photo_id)
     if name not in RENDITIONS:
         raise NotFound

@@ -30,8 +30,9 @@ from trouvaille.core.storage import Storage
 from trouvaille.demo.party import EVENT_NAME, GUESTS, PHOTOS, SampleGuest, selfie_jpeg
 from trouvaille.demo.samples import fetch
 from trouvaille.events import service as events
+from trouvaille.events.codes import propose_code
 from trouvaille.events.models import Event
-from trouvaille.events.service import EventPlan
+from trouvaille.events.plans import EventPlan
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.guests.service import Registration
@@ -94,7 +95,7 @@ class Party:
             )
             viewer = Viewer(session_id=staff.id, kind="staff", id=staff.id, display_name=staff.display_name)
             today = datetime.now(UTC).date()
-            plan = EventPlan(EVENT_NAME, events.propose_code(), today, today + timedelta(days=90), locale="fr")
+            plan = EventPlan(EVENT_NAME, propose_code(), today, today + timedelta(days=90), locales=("fr", "en"))
             self.event = await events.create(session, viewer, plan, attest_faces=True)
 
     async def add_photos(self) -> None:

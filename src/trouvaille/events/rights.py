@@ -11,8 +11,15 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.service import Viewer
+from trouvaille.core.errors import N_, NotFound
 from trouvaille.events.models import Event, Photographer
-from trouvaille.events.service import NoSuchEvent
+from trouvaille.events.states import check_changeable
+
+
+class NoSuchEvent(NotFound):
+    """The code is unknown, or the viewer has no business with the event."""
+
+    message = N_("There is no event with this code. Please check it and try again.")
 
 
 class Right(StrEnum):
@@ -50,6 +57,15 @@ async def for_staff(session: AsyncSession, viewer: Viewer, event_id: UUID, right
     if event is None or right not in await of(session, viewer, event):
         raise NoSuchEvent
     return event
+
+
+async def to_change(session: AsyncSession, viewer: Viewer, event_id: UUID, right: Right) -> Event:
+    """``for_staff``, for whoever wants to change something: an archived event is only looked at.
+
+    Raises:
+        NoSuchEvent, Archived
+    """
+    return check_changeable(await for_staff(session, viewer, event_id, right))
 
 
 async def uploader_shown(session: AsyncSession, viewer: Viewer, event: Event) -> UUID | None:

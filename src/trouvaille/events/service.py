@@ -1,38 +1,28 @@
 """Events: making, changing and finding them."""
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
 from trouvaille.accounts.audit import Act
-from trouvaille.accounts.service import EVENT_NAMES, Viewer, clean_name, problems_of
+from trouvaille.accounts.models import Staff
+from trouvaille.accounts.service import EVENT_NAMES, Viewer
 from trouvaille.core.clock import now
 from trouvaille.core.erase import erase
-from trouvaille.core.errors import N_, Conflict, Gone, Invalid, InvalidForm, NotFound
+from trouvaille.core.errors import N_, Conflict, Gone, Invalid, InvalidForm
 from trouvaille.core.jobs import UPKEEP, defer
-from trouvaille.core.secrets import new_code
-from trouvaille.events import attestation
-from trouvaille.events.models import Event, Gallery
+from trouvaille.events import attestation, rights, zones
+from trouvaille.events.codes import is_code, propose_code
+from trouvaille.events.models import Event, EventState
+from trouvaille.events.plans import LONGEST_NAME, EventPlan
+from trouvaille.events.rights import NoSuchEvent, Right
 
 log = structlog.get_logger()
-CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{2,30}[A-Z0-9]")
-COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
-OLDEST_YEAR, LAST_YEAR = 1990, 2200
 KEPT_AFTER_END = timedelta(days=7)
-DEFAULT_ACCENT = "#ffb224"
-LOCALES = ("en", "fr")
-
-
-class NoSuchEvent(NotFound):
-    """The code is unknown, or the viewer has no business with the event."""
-
-    message = N_("There is no event with this code. Please check it and try again.")
 
 
 class EventOver(Gone):
@@ -41,80 +31,21 @@ class EventOver(Gone):
     message = N_("This event is over and its photos are no longer available here.")
 
 
+class EventClosed(Conflict):
+    """Nobody new comes in; those who are guests go on."""
+
+    message = N_("This event takes no new guests. If you have been here before, sign in.")
+
+
 class CodeTaken(Conflict):
     """Another event has this code."""
 
     message = N_("Another event already has this code. Please choose a different one.")
 
 
-@dataclass(frozen=True, slots=True)
-class EventPlan:
-    """What an organiser says of an event."""
-
-    name: str
-    code: str
-    starts_on: date | None = None
-    expires_on: date | None = None
-    locale: str = "en"
-    accent: str = DEFAULT_ACCENT
-    gallery: Gallery = Gallery.GUESTS
-    downloads: bool = True
-
-    def problems(self) -> list[Invalid]:
-        """What is wrong with it, by field; empty when all is well."""
-        return problems_of(
-            lambda: clean_name(self.name, field="name", longest=120),
-            lambda: clean_code(self.code),
-            self._check_dates,
-            self._check_look,
-        )
-
-    def _check_dates(self) -> None:
-        for name in ("starts_on", "expires_on"):
-            day = getattr(self, name)
-            if day is not None and not OLDEST_YEAR <= day.year <= LAST_YEAR:
-                raise Invalid(N_("Please check the year."), field=name)
-        if self.expires_on is not None and self.starts_on is not None and self.expires_on < self.starts_on:
-            raise Invalid(N_("The photos can't go before the event has begun."), field="expires_on")
-
-    def _check_look(self) -> None:
-        if self.locale not in LOCALES:
-            raise Invalid(field="locale")
-        if not COLOUR.fullmatch(self.accent):
-            raise Invalid(N_("Please choose a colour."), field="accent")
-
-
-def clean_code(code: str) -> str:
-    """An event code as it is kept: capitals, without the spaces that people type between groups.
-
-    Raises:
-        Invalid: it can't be a code.
-    """
-    code = re.sub(r"\s+", "", code).upper()
-    if not CODE.fullmatch(code):
-        raise Invalid(N_("A code has 4 to 32 letters, digits or hyphens."), field="code")
-    return code
-
-
-def end_of(day: date | None) -> datetime | None:
-    """The first moment after a day, in UTC."""
-    return datetime.combine(day + timedelta(days=1), time(), UTC) if day else None
-
-
 def last_day(event: Event) -> date | None:
-    """The last day on which guests may come in."""
-    return (event.expires_at - timedelta(seconds=1)).date() if event.expires_at else None
-
-
-def _apply(event: Event, plan: EventPlan) -> None:
-    event.name = clean_name(plan.name, field="name", longest=120)
-    event.code = clean_code(plan.code)
-    event.starts_on = plan.starts_on
-    event.expires_at = end_of(plan.expires_on)
-    event.locale = plan.locale
-    event.accent = plan.accent
-    event.gallery = plan.gallery
-    event.downloads = plan.downloads
+    """The last day on which guests may come in, at the event's place."""
+    return zones.day_before(event.expires_at, event.time_zone)
 
 
 def _check_last_day(plan: EventPlan, *, present: date | None) -> None:
@@ -123,13 +54,25 @@ def _check_last_day(plan: EventPlan, *, present: date | None) -> None:
     Raises:
         InvalidForm
     """
-    if plan.expires_on is not None and plan.expires_on != present and plan.expires_on < now().date():
+    if (
+        plan.expires_on is not None
+        and plan.expires_on != present
+        and plan.expires_on < zones.today(plan.time_zone, now())
+    ):
         text = N_("This day is over. To remove the event, delete it.")
         raise InvalidForm(Invalid(text, field="expires_on"))
 
 
-async def create(session: AsyncSession, viewer: Viewer, plan: EventPlan, *, attest_faces: bool) -> Event:
-    """Make an event that belongs to the viewer.
+async def create(
+    session: AsyncSession,
+    viewer: Viewer,
+    plan: EventPlan,
+    *,
+    attest_faces: bool,
+    locale: str = "en",
+    draft: bool = False,
+) -> Event:
+    """Make an event that belongs to the viewer: open, or a draft that only staff see.
 
     Raises:
         InvalidForm: a field is wrong.
@@ -138,10 +81,10 @@ async def create(session: AsyncSession, viewer: Viewer, plan: EventPlan, *, atte
     if problems := plan.problems():
         raise InvalidForm(*problems)
     _check_last_day(plan, present=None)
-    event = Event(owner_id=viewer.id)
-    _apply(event, plan)
+    event = Event(owner_id=viewer.id, state=EventState.DRAFT if draft else EventState.OPEN)
+    plan.put_on(event)
     if attest_faces:
-        _attest(event, viewer)
+        _attest(event, viewer, locale)
     try:
         async with session.begin_nested():
             session.add(event)
@@ -160,24 +103,36 @@ async def change(session: AsyncSession, event: Event, plan: EventPlan) -> None:
     _check_last_day(plan, present=last_day(event))
     try:
         async with session.begin_nested():
-            _apply(event, plan)
+            plan.put_on(event)
     except IntegrityError as error:
         raise CodeTaken(field="code") from error
 
 
-def _attest(event: Event, viewer: Viewer) -> None:
+def _attest(event: Event, viewer: Viewer, locale: str) -> None:
     event.faces_attested_at = now()
     event.faces_attested_by = viewer.id
     event.faces_attestation_version = attestation.VERSION
+    event.faces_attestation_locale = locale
 
 
-async def attest_faces(session: AsyncSession, event: Event, viewer: Viewer) -> None:
-    """Switch face finding on in the viewer's name; photos that wait without it are looked at again."""
+async def attest_faces(session: AsyncSession, event: Event, viewer: Viewer, *, locale: str = "en") -> None:
+    """Switch face finding on in the viewer's name; photos that wait without it are looked at again.
+
+    Args:
+        locale: the language that the text was read in.
+    """
     if not event.faces_on:
-        _attest(event, viewer)
+        _attest(event, viewer, locale)
         await session.flush()
         await audit.note(session, Act.FACES_ATTESTED, by=viewer, event_id=event.id)
         await defer(session, "photos.look_again", queue=UPKEEP, event_id=event.id)
+
+
+async def attested_by(session: AsyncSession, event: Event) -> str | None:
+    """The name of whoever attested that guests are told."""
+    if event.faces_attested_by is None:
+        return None
+    return await session.scalar(select(Staff.display_name).where(Staff.id == event.faces_attested_by))
 
 
 async def delete(session: AsyncSession, event: Event, *, by: Viewer | None = None) -> None:
@@ -205,32 +160,59 @@ async def erase_expired(session: AsyncSession) -> int:
     return len(events)
 
 
-async def by_code(session: AsyncSession, code: str) -> Event:
-    """The event with this code.
+async def by_code(session: AsyncSession, code: str, viewer: Viewer | None = None) -> Event:
+    """The event with this code. A draft is there for those alone who work on it.
 
     Raises:
         NoSuchEvent
     """
     try:
-        code = clean_code(code)
+        known = is_code(code)
     except Invalid as error:
         raise NoSuchEvent from error
-    event = await session.scalar(select(Event).where(func.lower(Event.code) == code.lower()))
+    event = await session.scalar(select(Event).where(known))
     if event is None:
+        raise NoSuchEvent
+    if event.state is EventState.DRAFT and Right.UPLOAD not in await rights.of(session, viewer, event):
         raise NoSuchEvent
     return event
 
 
 async def open_by_code(session: AsyncSession, code: str) -> Event:
-    """The event with this code, which guests may still enter.
+    """The event with this code, which new guests may enter.
+
+    Raises:
+        NoSuchEvent, EventOver, EventClosed
+    """
+    event = await by_code(session, code)
+    check_open(event)
+    return event
+
+
+async def shown_by_code(session: AsyncSession, code: str) -> Event:
+    """The event with this code, which those who are its guests may look at.
 
     Raises:
         NoSuchEvent, EventOver
     """
     event = await by_code(session, code)
-    if not event.is_open:
+    if not event.is_shown:
         raise EventOver
     return event
+
+
+def check_open(event: Event) -> None:
+    """Whether new guests may enter.
+
+    Raises:
+        NoSuchEvent, EventOver, EventClosed
+    """
+    if event.state is EventState.DRAFT:
+        raise NoSuchEvent
+    if event.is_over:
+        raise EventOver
+    if not event.is_open:
+        raise EventClosed
 
 
 async def _name_of(session: AsyncSession, code: str) -> str | None:
@@ -243,6 +225,31 @@ async def _name_of(session: AsyncSession, code: str) -> str | None:
 EVENT_NAMES.append(_name_of)
 
 
-def propose_code() -> str:
-    """A code that is almost certainly free; the database has the last word."""
-    return new_code()
+async def change_code(session: AsyncSession, event: Event) -> None:
+    """Give an event a new code; the old one, and every poster that carries it, leads nowhere from now on."""
+    event.code = propose_code()
+    await session.flush()
+
+
+async def duplicate(session: AsyncSession, viewer: Viewer, event: Event, *, name: str) -> Event:
+    """A draft with the same settings, a new code and no dates; photos, guests, pictures and attestation stay behind.
+
+    Args:
+        name: shortened where it is too long.
+    """
+    made = Event(
+        owner_id=viewer.id,
+        code=propose_code(),
+        name=name[:LONGEST_NAME],
+        state=EventState.DRAFT,
+        time_zone=event.time_zone,
+        place=event.place,
+        locales=list(event.locales),
+        accent=event.accent,
+        gallery=event.gallery,
+        downloads=event.downloads,
+    )
+    session.add(made)
+    await session.flush()
+    await audit.note(session, Act.EVENT_CREATED, by=viewer, event_id=made.id)
+    return made

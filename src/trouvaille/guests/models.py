@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, func, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, func
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +35,8 @@ class Guest(Identified, Base):
         # Signing in looks across events.
         Index("ix_guests_username", func.lower(username)),
         Index("ix_guests_email", func.lower(email)),
+        # The guest list runs from A to Z.
+        Index("ix_guests_roster", event_id, func.lower(display_name), "id"),
     )
 
 
@@ -95,7 +98,7 @@ class Enrolment(Identified, Base):
 
     __table_args__ = (
         Index("ix_enrolments_guest", guest_id, created_at),
-        Index("uq_enrolments_accepted", guest_id, unique=True, postgresql_where=text("state = 'accepted'")),
+        Index("uq_enrolments_accepted", guest_id, unique=True, postgresql_where=sql("state = 'accepted'")),
     )
 
     @property
@@ -111,3 +114,49 @@ class Enrolment(Identified, Base):
     def choice_key(self) -> str:
         """The picture in which the guest has to say which face is theirs."""
         return f"{self.folder}/choice"
+
+
+class InvitationState(StrEnum):
+    """Whether somebody has come."""
+
+    INVITED = "invited"
+    JOINED = "joined"
+
+
+class GuestInvitation(Identified, Base):
+    """Somebody whom an organiser expects. Their link carries a token that the database knows as a hash only."""
+
+    __tablename__ = "guest_invitations"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(80))
+    email: Mapped[str] = mapped_column(String(254))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    # Whoever came with the link; an invitation goes with its guest.
+    guest_id: Mapped[UUID | None] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (Index("uq_guest_invitations_event_email", event_id, func.lower(email), unique=True),)
+
+    @property
+    def state(self) -> InvitationState:
+        """``joined`` once a guest registered with its link."""
+        return InvitationState.JOINED if self.guest_id is not None else InvitationState.INVITED
+
+
+class Message(Identified, Base):
+    """What a guest wrote to the people who run their event."""
+
+    __tablename__ = "messages"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
+    guest_id: Mapped[UUID] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    read_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_messages_event", event_id, "created_at", "id"),
+        Index("ix_messages_guest", guest_id, "created_at"),
+        Index("ix_messages_unread", event_id, postgresql_where=sql("read_at IS NULL")),
+    )

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Any, TypedDict
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
@@ -14,7 +14,7 @@ from trouvaille.core.errors import N_, Invalid, Refused, TooLarge
 from trouvaille.core.images import check_image
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests import consent, service
+from trouvaille.guests import consent, invitations, service
 from trouvaille.guests.models import Guest
 from trouvaille.guests.reasons import reason_for
 from trouvaille.guests.service import Registration
@@ -39,14 +39,24 @@ SELFIE_FRAMES = 4
 FIELDS = ("display_name", "username", "email", "password")
 
 
-async def _event(session: Session, code: str) -> Event:
-    return await events.open_by_code(session, code)
+async def _open_event(request: Request, session: Session, code: str) -> Event:
+    event = await events.open_by_code(session, code)
+    i18n.settle(request, event.locales)
+    return event
 
 
-OpenEvent = Annotated[Event, Depends(_event)]
+async def _event(request: Request, session: Session, code: str) -> Event:
+    event = await events.shown_by_code(session, code)
+    i18n.settle(request, event.locales)
+    return event
 
 
-async def _guest(session: Session, event: OpenEvent, viewer: MaybeViewer) -> Guest:
+# For those who come in, and for those who are guests.
+OpenEvent = Annotated[Event, Depends(_open_event)]
+ThisEvent = Annotated[Event, Depends(_event)]
+
+
+async def _guest(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Guest:
     return await service.of_viewer(session, viewer, event)
 
 
@@ -54,20 +64,32 @@ ThisGuest = Annotated[Guest, Depends(_guest)]
 
 
 @router.get("/register")
-async def register_form(request: Request, event: OpenEvent, viewer: MaybeViewer) -> Response:
+async def register_form(
+    request: Request,
+    session: Session,
+    event: OpenEvent,
+    viewer: MaybeViewer,
+    invitation: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
     if viewer is not None and viewer.event_id == event.id:
         return go(f"/e/{event.code}/photos")
-    return page(request, "guests/register.html", event=event, form=Form())
+    form = Form()
+    if invitation:
+        known, invited_to = await invitations.by_token(session, invitation)
+        if invited_to.id == event.id:
+            form = Form({"display_name": known.name, "email": known.email, "invitation": invitation})
+    return page(request, "guests/register.html", event=event, form=form)
 
 
 @router.post("/register")
 async def register(request: Request, session: Session, event: OpenEvent, passwords: ThesePasswords) -> Response:
-    form = typed(await request.form(), *FIELDS)
+    form = typed(await request.form(), *FIELDS, "invitation")
     values = {name: form.value(name) for name in FIELDS}
     try:
         guest = await service.register(session, passwords, event, Registration(**values, locale=i18n.current()))
     except Refused as error:
         return page(request, "guests/register.html", status=status_of(error), event=event, form=form.refused(error))
+    await invitations.join(session, guest, form.value("invitation"))
     first = f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos"
     return await welcome(request, session, "guest", guest.id, first)
 
@@ -78,7 +100,7 @@ def _consent_page(request: Request, event: Event, form: Form, status: int = 200)
 
 
 @router.get("/consent")
-async def consent_form(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def consent_form(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     if not event.faces_on:
         return go(f"/e/{event.code}/photos")
     if await service.consent_of(session, guest) is not None:
@@ -87,7 +109,7 @@ async def consent_form(request: Request, session: Session, event: OpenEvent, gue
 
 
 @router.post("/consent")
-async def agree(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def agree(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     form = typed(await request.form(), "agree")
     if form.value("agree") != "yes":
         wrong = Invalid(N_("Tick the box if you agree, or continue without your face."), field="agree")
@@ -98,7 +120,7 @@ async def agree(request: Request, session: Session, event: OpenEvent, guest: Thi
 
 @router.get("/selfie")
 async def selfie_form(
-    request: Request, session: Session, event: OpenEvent, guest: ThisGuest, again: bool = False
+    request: Request, session: Session, event: ThisEvent, guest: ThisGuest, again: bool = False
 ) -> Response:
     if not event.faces_on:
         raise service.FacesOff
@@ -142,7 +164,7 @@ def _words(code: str | None) -> Words:
 async def _sender(site: ThisSite, viewer: MaybeViewer, code: str) -> Event:
     """The event of a guest who may send a selfie, asked in a transaction that is over before the picture is read."""
     async with transaction(site.sessions) as session:
-        event = await events.open_by_code(session, code)
+        event = await events.shown_by_code(session, code)
         await service.check_may_send(session, event, await service.of_viewer(session, viewer, event))
     return event
 
@@ -177,7 +199,7 @@ async def send_selfie(
 
 
 @router.post("/selfie/choice")
-async def choose_face(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
+async def choose_face(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     form = typed(await request.form(), "face")
     face = form.value("face")
     await service.choose(session, guest, int(face) if face.isdecimal() else -1)
@@ -185,12 +207,12 @@ async def choose_face(request: Request, session: Session, event: OpenEvent, gues
 
 
 @router.get("/selfie/choice")
-async def choice_picture(session: Session, site: ThisSite, event: OpenEvent, guest: ThisGuest) -> Response:
+async def choice_picture(session: Session, site: ThisSite, event: ThisEvent, guest: ThisGuest) -> Response:
     jpeg = await service.choice_picture(session, site.storage, site.vault, guest)
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 
 @router.get("/selfie/status")
-async def selfie_status(session: Session, event: OpenEvent, guest: ThisGuest) -> JSONResponse:
+async def selfie_status(session: Session, event: ThisEvent, guest: ThisGuest) -> JSONResponse:
     state = await service.face_state(session, guest)
     return JSONResponse({"state": state.state, **_words(state.reason)}, headers={"Cache-Control": "no-store"})

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,7 +33,7 @@ from trouvaille.core.jobs import SELFIES, defer, unfinished
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
-from trouvaille.events.models import Event
+from trouvaille.events.models import Event, shown
 from trouvaille.guests import consent
 from trouvaille.guests.models import PUT_OFF, Consent, Enrolment, EnrolmentState, Guest, GuestIdentity
 
@@ -102,10 +102,9 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
     """Make a guest's account in an event.
 
     Raises:
-        EventOver, InvalidForm, UsernameTaken, EmailTaken: the database decides who was first.
+        EventOver, EventClosed, InvalidForm, UsernameTaken, EmailTaken: the database decides who was first.
     """
-    if not event.is_open:
-        raise events.EventOver
+    events.check_open(event)
     if problems := form.problems():
         raise InvalidForm(*problems)
     guest = Guest(
@@ -138,12 +137,13 @@ async def add(session: AsyncSession, guest: Guest) -> None:
     await _note(session, Act.GUEST_REGISTERED, guest)
 
 
-async def _note(session: AsyncSession, act: Act, guest: Guest) -> None:
-    await audit.note(session, act, by=Person("guest", guest.id), about_id=guest.id, event_id=guest.event_id)
+async def _note(session: AsyncSession, act: Act, guest: Guest, by: Viewer | None = None) -> None:
+    who = by or Person("guest", guest.id)
+    await audit.note(session, act, by=who, about_id=guest.id, event_id=guest.event_id)
 
 
 async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event, *, over_too: bool = False) -> Guest:
-    """The viewer as a guest of this event, which must be open unless ``over_too`` is set.
+    """The viewer as a guest of this event, which must be shown to guests unless ``over_too`` is set.
 
     Raises:
         SignInNeeded: the viewer is nobody, staff, or a guest of another event.
@@ -151,7 +151,7 @@ async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event, 
     """
     if viewer is None or viewer.kind != "guest" or viewer.event_id != event.id:
         raise SignInNeeded
-    if not event.is_open and not over_too:
+    if not event.is_shown and not over_too:
         raise events.EventOver
     guest = await session.get(Guest, viewer.id)
     if guest is None:
@@ -385,13 +385,17 @@ async def forget_other_enrolments(session: AsyncSession, keep: Enrolment) -> Non
     await _remove(session, list(rows))
 
 
-async def withdraw_consent(session: AsyncSession, guest: Guest) -> None:
-    """End the agreement and erase selfies and templates; the slices above erase what they derived from them."""
+async def withdraw_consent(session: AsyncSession, guest: Guest, *, by: Viewer | None = None) -> None:
+    """End the agreement and erase selfies and templates; the slices above erase what they derived from them.
+
+    Args:
+        by: who does it for the guest; None for the guest.
+    """
     await _hold(session, guest)
     standing = update(Consent).where(Consent.guest_id == guest.id, Consent.withdrawn_at.is_(None))
     ended = await session.execute(standing.values(withdrawn_at=now()).returning(Consent.id))
     if ended.all():
-        await _note(session, Act.CONSENT_WITHDRAWN, guest)
+        await _note(session, Act.CONSENT_WITHDRAWN, guest, by)
     await _remove(session, list(await session.scalars(select(Enrolment).where(Enrolment.guest_id == guest.id))))
 
 
@@ -410,9 +414,18 @@ async def delete_account(session: AsyncSession, guest: Guest, *, username: str) 
     """
     if username.strip().lower() != guest.username.lower():
         raise Invalid(N_("Type your username exactly to confirm."), field="username")
-    await withdraw_consent(session, guest)
+    await remove(session, guest)
+
+
+async def remove(session: AsyncSession, guest: Guest, *, by: Viewer | None = None) -> None:
+    """Remove a guest's account, selfies and messages, and sign them out everywhere.
+
+    Args:
+        by: who does it for the guest; None for the guest.
+    """
+    await withdraw_consent(session, guest, by=by)
     await end_all(session, guest.id)
-    await _note(session, Act.GUEST_DELETED, guest)
+    await _note(session, Act.GUEST_DELETED, guest, by)
     await session.delete(guest)
     await session.flush()
 
@@ -503,17 +516,13 @@ async def _by_id(session: AsyncSession, guest_id: UUID) -> Subject | None:
     return _as_subject(*row) if row else None
 
 
-def _is_going_on() -> ColumnElement[bool]:
-    return or_(Event.expires_at.is_(None), Event.expires_at > now())
-
-
 async def _by_name(session: AsyncSession, name: str) -> Sequence[Candidate]:
     # However many there are: all of them together cost one computation.
     rows = await session.execute(
         select(Guest.id, Guest.password_hash)
         .join(Event, Event.id == Guest.event_id)
         .where(or_(func.lower(Guest.username) == func.lower(name), func.lower(Guest.email) == func.lower(name)))
-        .where(_is_going_on())
+        .where(shown())
         .order_by(Event.starts_on.desc().nulls_last())
     )
     return [Candidate("guest", guest_id, password_hash) for guest_id, password_hash in rows]
@@ -523,7 +532,7 @@ async def _by_email(session: AsyncSession, email: str) -> Sequence[Subject]:
     rows = await session.execute(
         select(Guest, Event)
         .join(Event, Event.id == Guest.event_id)
-        .where(func.lower(Guest.email) == func.lower(email), _is_going_on())
+        .where(func.lower(Guest.email) == func.lower(email), shown())
         .order_by(Event.starts_on.desc().nulls_last())
     )
     return [_as_subject(guest, event) for guest, event in rows]
@@ -534,7 +543,7 @@ async def _by_identity(session: AsyncSession, issuer: str, subject: str) -> Sequ
         select(Guest, Event)
         .join(Event, Event.id == Guest.event_id)
         .join(GuestIdentity, GuestIdentity.account_id == Guest.id)
-        .where(GuestIdentity.issuer == issuer, GuestIdentity.subject == subject, _is_going_on())
+        .where(GuestIdentity.issuer == issuer, GuestIdentity.subject == subject, shown())
         .order_by(Event.starts_on.desc().nulls_last())
     )
     return [_as_subject(guest, event) for guest, event in rows]

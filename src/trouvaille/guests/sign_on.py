@@ -39,10 +39,9 @@ async def register(session: AsyncSession, event: Event, form: Newcomer, *, verif
         verified: an address that is theirs beyond doubt.
 
     Raises:
-        EventOver, InvalidForm, UsernameTaken, EmailTaken
+        EventOver, EventClosed, InvalidForm, UsernameTaken, EmailTaken
     """
-    if not event.is_open:
-        raise events.EventOver
+    events.check_open(event)
     if problems := form.problems():
         raise InvalidForm(*problems)
     email = clean_email(form.email)

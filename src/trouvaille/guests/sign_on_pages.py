@@ -11,6 +11,7 @@ from trouvaille.accounts.pages import welcome
 from trouvaille.accounts.sign_on import Proved
 from trouvaille.core.errors import Refused
 from trouvaille.events.models import Event
+from trouvaille.guests import invitations
 from trouvaille.guests import sign_on as registration
 from trouvaille.guests.pages import OpenEvent
 from trouvaille.guests.sign_on import Newcomer
@@ -55,6 +56,7 @@ async def register(request: Request, session: Session, event: OpenEvent) -> Resp
         return _page(request, event, proved, form.refused(error), status=status_of(error))
     subject = await accounts.subject_of(session, "guest", guest.id)
     assert subject is not None
+    await invitations.join(session, guest, "")
     await identities.link(session, subject, proved.identity, shown=proved.shown)
     first = f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos"
     response = await welcome(request, session, "guest", guest.id, first)

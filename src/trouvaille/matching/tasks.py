@@ -17,7 +17,7 @@ from trouvaille.core.erase import erase
 from trouvaille.core.errors import NotFound
 from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
 from trouvaille.events.models import Event
-from trouvaille.events.service import NoSuchEvent
+from trouvaille.events.rights import NoSuchEvent
 from trouvaille.faces import service as faces
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF

@@ -18,16 +18,18 @@ from trouvaille.accounts.service import Viewer, require_staff
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import N_, Invalid, Refused, Unavailable
 from trouvaille.core.images import check_size, shown_name
-from trouvaille.events import attestation, handover, rights
+from trouvaille.events import attestation, handover, reminders, rights
+from trouvaille.events.links import link_of
 from trouvaille.events.models import Event
-from trouvaille.events.pages import link_of
 from trouvaille.events.rights import Right
+from trouvaille.events.studio_pages import state_view
+from trouvaille.guests import messages
 from trouvaille.guests import service as guests
 from trouvaille.photos import service
 from trouvaille.photos.models import Photo
 from trouvaille.photos.reasons import reason_for
 from trouvaille.photos.service import Duplicate, Limits
-from trouvaille.web.i18n import gettext, gettext_in, say
+from trouvaille.web.i18n import gettext, say
 from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, Site, ThisSite
 from trouvaille.web.streams import stream
@@ -42,7 +44,6 @@ def is_local(link: str) -> bool:
 router = APIRouter(include_in_schema=False, prefix="/studio")
 PAGE = 120
 BATCH = 2_000
-POSTER = {True: N_("Scan, take a selfie, see your photos."), False: N_("Scan to see the photos.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,13 @@ async def _desk_of(session: Session, viewer: StaffViewer, event_id: UUID) -> Des
     return await Desk.of(session, viewer, event_id)
 
 
+async def _changeable_desk(session: Session, viewer: StaffViewer, event_id: UUID) -> Desk:
+    await rights.to_change(session, viewer, event_id, Right.UPLOAD)
+    return await Desk.of(session, viewer, event_id)
+
+
 ThisDesk = Annotated[Desk, Depends(_desk_of)]
+ChangeableDesk = Annotated[Desk, Depends(_changeable_desk)]
 
 
 @router.get("")
@@ -77,21 +84,26 @@ async def studio(request: Request, session: Session, site: ThisSite, viewer: Sta
     invited = [event.id for event, manages in mine if not manages]
     photos = await service.progresses(session, list(managed), of_own=invited, by=viewer.id)
     turnouts = await guests.turnouts(session, list(managed))
+    unread = await messages.unread(session, list(managed))
     rows = []
     for event, manages in mine:
         progress = photos.get(event.id, service.Progress())
-        turnout = turnouts.get(event.id, guests.Turnout(0, 0))
+        turnout, left = turnouts.get(event.id, guests.Turnout(0, 0)), reminders.days_left(event)
         rows.append(
             {
                 "id": event.id,
                 "name": event.name,
                 "code": event.code,
                 "starts_on": event.starts_on,
+                "ends_on": event.ends_on,
                 "photos": progress.total,
                 "ready": progress.ready,
                 "failed": progress.failed,
                 "guests": turnout.guests if manages else None,
-                "state": "open" if event.is_open else "expired",
+                "unread": unread.get(event.id, 0),
+                "days_left": left if manages and left is not None and left <= max(reminders.DAYS_BEFORE) else None,
+                "manages": manages,
+                "state": "expired" if event.has_expired else event.state.value,
             }
         )
     return page(
@@ -107,6 +119,12 @@ async def _watched(request: Request, viewer: MaybeViewer, site: ThisSite, event_
     """The event of a long request, asked for in a transaction that is over before the long part begins."""
     async with transaction(site.sessions) as session:
         return (await rights.for_staff(session, require_staff(viewer), event_id, Right.UPLOAD)).id
+
+
+async def _filled(viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
+    """The event that photos are sent to."""
+    async with transaction(site.sessions) as session:
+        return (await rights.to_change(session, require_staff(viewer), event_id, Right.UPLOAD)).id
 
 
 async def _progress(session: AsyncSession, desk: Desk) -> dict[str, int]:
@@ -167,7 +185,10 @@ async def _desk(
         photos=[_tile(event, photo) for photo in shown.photos],
         next_url=next_url,
         faces_on=event.faces_on,
-        poster=gettext_in(event.locale, POSTER[event.faces_on]),
+        state=state_view(event),
+        days_left=reminders.days_left(event),
+        reminder=await reminders.standing(session, event),
+        unread=(await messages.unread(session, [event.id])).get(event.id, 0),
         attestation=[gettext(paragraph) for paragraph in attestation.PARAGRAPHS],
         results=results.as_dict() if results else None,
     )
@@ -193,7 +214,7 @@ class Results:
 
 @router.post("/{event_id}/photos")
 async def upload(
-    request: Request, site: ThisSite, viewer: StaffViewer, event_id: Annotated[UUID, Depends(_watched)]
+    request: Request, site: ThisSite, viewer: StaffViewer, event_id: Annotated[UUID, Depends(_filled)]
 ) -> Response:
     results = Results()
     async with request.form(max_files=BATCH) as form:
@@ -201,7 +222,7 @@ async def upload(
         if not files:
             raise Invalid(N_("Please choose some photos first."), field="photos")
         # Receiving them may have taken an hour, and an invitation may have been taken back meanwhile.
-        await _watched(request, viewer, site, event_id)
+        await _filled(viewer, site, event_id)
         for file in files:
             await _take(site, viewer, event_id, file, results)
     if wants_json(request):
@@ -235,13 +256,13 @@ async def _take(site: Site, viewer: Viewer, event_id: UUID, file: UploadFile, re
 
 
 @router.post("/{event_id}/photos/{photo_id}/delete")
-async def delete(request: Request, session: Session, desk: ThisDesk, photo_id: UUID) -> Response:
+async def delete(request: Request, session: Session, desk: ChangeableDesk, photo_id: UUID) -> Response:
     await service.delete(session, await service.get(session, desk.event.id, photo_id, by=desk.by))
     return Response(status_code=204) if wants_json(request) else go(f"/studio/{desk.event.id}")
 
 
 @router.post("/{event_id}/photos/{photo_id}/retry")
-async def retry(request: Request, session: Session, desk: ThisDesk, photo_id: UUID) -> Response:
+async def retry(request: Request, session: Session, desk: ChangeableDesk, photo_id: UUID) -> Response:
     await service.retry(session, await service.get(session, desk.event.id, photo_id, by=desk.by))
     return Response(status_code=204) if wants_json(request) else go(f"/studio/{desk.event.id}")
 

@@ -22,7 +22,7 @@ from trouvaille.core.images import check_image, safe_file_name
 from trouvaille.core.jobs import PHOTOS, UPKEEP, defer, defer_again, defer_once
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
-from trouvaille.events.service import NoSuchEvent
+from trouvaille.events.rights import NoSuchEvent
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 
 INDEX_JOB = "matching.index_photo"

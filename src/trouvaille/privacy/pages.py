@@ -14,14 +14,17 @@ from trouvaille.guests.models import Guest
 from trouvaille.privacy import service
 from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
+from trouvaille.web.i18n import settle
 from trouvaille.web.render import go, page
 from trouvaille.web.site import Session, ThisSite
 
 router = APIRouter(include_in_schema=False)
 
 
-async def _event(session: Session, code: str) -> Event:
-    return await events.by_code(session, code)
+async def _event(request: Request, session: Session, code: str) -> Event:
+    event = await events.by_code(session, code)
+    settle(request, event.locales)
+    return event
 
 
 ThisEvent = Annotated[Event, Depends(_event)]

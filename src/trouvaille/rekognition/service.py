@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.events.models import Event
-from trouvaille.events.service import NoSuchEvent
+from trouvaille.events.rights import NoSuchEvent
 from trouvaille.guests.models import Consent, Enrolment, EnrolmentState
 from trouvaille.guests.service import ConsentNeeded
 from trouvaille.photos.models import Photo

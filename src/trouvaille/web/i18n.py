@@ -10,9 +10,10 @@ from decimal import Decimal
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from babel import Locale, negotiate_locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_interval, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
@@ -48,9 +49,24 @@ def choose(request: Request) -> str:
     for wish in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
         if wish in LANGUAGES:
             return str(wish)
+    return _browsers_own(request, list(LANGUAGES)) or "en"
+
+
+def _browsers_own(request: Request, among: list[str]) -> str | None:
     header = request.headers.get("accept-language", "")
     wanted = [part.split(";")[0].strip().replace("-", "_") for part in header.split(",")[:10]]
-    return negotiate_locale([w for w in wanted if w], list(LANGUAGES)) or "en"
+    return negotiate_locale([w for w in wanted if w], among)
+
+
+def settle(request: Request, among: list[str]) -> None:
+    """Keep to the languages of what is shown, unless this person chose another one themselves.
+
+    Args:
+        among: the languages of an event, the preferred one first.
+    """
+    chosen = (request.query_params.get("lang"), request.cookies.get(COOKIE))
+    if not any(wish in LANGUAGES for wish in chosen):
+        use(_browsers_own(request, among) or among[0])
 
 
 def use(locale: str) -> None:
@@ -110,6 +126,21 @@ def say(error: Refused) -> str:
     return gettext(error.text) % error.params if error.params else gettext(error.text)
 
 
+def date_in(locale: str, value: date) -> str:
+    """24 December 2026, in a language that is not the viewer's."""
+    return format_date(value, "long", locale=Locale.parse(locale))
+
+
+def days(first: date | None, last: date | None, locale: str | None = None) -> str:
+    """24 December 2026, or 24 – 26 December 2026; empty without a first day."""
+    locale = locale or current()
+    if first is None:
+        return ""
+    if last is None or last == first:
+        return date_in(locale, first)
+    return format_interval(first, last, "yMMMMd", locale=Locale.parse(locale))
+
+
 def long_date(value: date | datetime | None) -> str:
     """24 December 2026; empty for None."""
     return "" if value is None else format_date(value, "long", locale=Locale.parse(current()))
@@ -118,6 +149,12 @@ def long_date(value: date | datetime | None) -> str:
 def long_datetime(value: datetime | None) -> str:
     """24 Dec 2026, 18:30; empty for None."""
     return "" if value is None else format_datetime(value, "medium", locale=Locale.parse(current()))
+
+
+def moment(value: datetime, zone: str) -> str:
+    """24 Dec 2026, 18:30, as clocks show it in a time zone."""
+    local, spoken = value.astimezone(ZoneInfo(zone)), Locale.parse(current())
+    return f"{format_date(local, 'medium', locale=spoken)}, {format_time(local, 'short', locale=spoken)}"
 
 
 def number(value: float) -> str:

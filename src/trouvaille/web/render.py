@@ -14,7 +14,7 @@ from trouvaille.web import i18n
 
 PACKAGE = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
-SLICES = ("web", "accounts", "events", "guests", "photos", "rekognition", "delivery", "privacy", "crew")
+SLICES = ("web", "accounts", "events", "guests", "photos", "rekognition", "delivery", "privacy", "crew", "roster")
 
 
 class AssetsMissing(RuntimeError):
@@ -40,6 +40,17 @@ def static(source: str) -> str:
     raise AssetsMissing(f"no built asset for {source}")
 
 
+def asset(source: str) -> Path:
+    """A built file by its key in the manifest, as ``../node_modules/…/latin.woff2``, for those who read it here.
+
+    Raises:
+        AssetsMissing
+    """
+    if source not in _manifest():
+        raise AssetsMissing(f"no built asset for {source}")
+    return STATIC / str(_manifest()[source]["file"])
+
+
 @cache
 def environment() -> Environment:
     """The one template environment; a name begins with its slice, as in ``guests/register.html``."""
@@ -53,9 +64,15 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    made.filters.update(date=i18n.long_date, datetime=i18n.long_datetime, filesize=i18n.file_size, number=i18n.number)
+    made.filters.update(
+        date=i18n.long_date,
+        datetime=i18n.long_datetime,
+        moment=i18n.moment,
+        filesize=i18n.file_size,
+        number=i18n.number,
+    )
     made.filters.update(dollars=i18n.dollars, month=i18n.month)
-    made.globals.update(static=static, locales=list(i18n.LANGUAGES.items()))
+    made.globals.update(static=static, locales=list(i18n.LANGUAGES.items()), days=i18n.days)
     return made
 
 

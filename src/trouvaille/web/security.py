@@ -96,6 +96,6 @@ class Guard:
     def _limit(self, path: str) -> int:
         if path.startswith("/studio/") and path.endswith("/photos"):
             return self.upload_bytes
-        if path.startswith("/e/") and path.endswith("/selfie"):
+        if path.endswith(("/selfie", "/picture")):
             return self.selfie_bytes + FORM_BYTES
         return FORM_BYTES

@@ -57,7 +57,7 @@ def address_of(request: Request) -> str:
 
 
 # These read their large bodies themselves, after a first look at who sends them.
-LARGE_BODIES = ("/selfie", "/photos")
+LARGE_BODIES = ("/selfie", "/photos", "/picture")
 
 
 async def read_form(request: Request) -> None:

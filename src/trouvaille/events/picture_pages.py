@@ -1,0 +1,97 @@
+"""Sending, seeing and removing an event's cover and logo."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from starlette.datastructures import UploadFile
+
+from trouvaille.accounts.identity import MaybeViewer
+from trouvaille.accounts.service import require_staff
+from trouvaille.core.db import transaction
+from trouvaille.core.errors import N_, Invalid, Refused, Unavailable
+from trouvaille.core.images import check_size
+from trouvaille.events import pictures, rights, service
+from trouvaille.events.models import Event, EventPicture, PictureKind
+from trouvaille.events.reasons import reason_for
+from trouvaille.events.rights import Right
+from trouvaille.web.i18n import gettext, say
+from trouvaille.web.render import go, page, wants_json
+from trouvaille.web.site import Session, ThisSite
+
+router = APIRouter(include_in_schema=False)
+KEEP = "private, max-age=86400"
+
+
+async def _changeable(site: ThisSite, viewer: MaybeViewer, event_id: UUID) -> Event:
+    """The event, asked for in a transaction that is over before the picture is read."""
+    async with transaction(site.sessions) as session:
+        return await rights.to_change(session, require_staff(viewer), event_id, Right.MANAGE)
+
+
+ChangeableEvent = Annotated[Event, Depends(_changeable)]
+
+
+@router.post("/studio/{event_id}/{kind}/picture")
+async def send(request: Request, site: ThisSite, event: ChangeableEvent, kind: PictureKind) -> Response:
+    try:
+        async with request.form(max_files=1) as form:
+            file = form.get("picture")
+            if not isinstance(file, UploadFile) or not file.filename:
+                raise Invalid(N_("Please choose a picture first."))
+            check_size(file.size or 0, limit_bytes=pictures.LIMIT_BYTES)
+            data, name = await file.read(), file.filename
+        async with transaction(site.sessions) as session:
+            await pictures.take_in(session, site.storage, event, kind, file_name=name, data=data)
+    except Unavailable:
+        raise
+    except Refused as error:
+        if wants_json(request):
+            raise
+        return page(
+            request,
+            "events/picture_refused.html",
+            status=422,
+            here=f"/studio/{event.id}/edit",
+            event=event,
+            kind=kind.value,
+            problem=say(error),
+        )
+    return _done(request, event, kind)
+
+
+@router.post("/studio/{event_id}/{kind}/remove")
+async def remove(request: Request, session: Session, event: ChangeableEvent, kind: PictureKind) -> Response:
+    await pictures.remove(session, event.id, kind)
+    return _done(request, event, kind)
+
+
+def _done(request: Request, event: Event, kind: PictureKind) -> Response:
+    return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}/edit#{kind.value}")
+
+
+@router.get("/e/{code}/picture/{picture_id}")
+async def shown(session: Session, site: ThisSite, code: str, picture_id: UUID, viewer: MaybeViewer) -> Response:
+    event = await service.by_code(session, code, viewer)
+    picture = await pictures.get(session, event.id, picture_id)
+    data = await site.storage.get(picture.shown_key)
+    return Response(data, media_type=picture.shown_type, headers={"Cache-Control": KEEP})
+
+
+def as_edited(event: Event, newest: dict[str, EventPicture]) -> list[dict[str, Any]]:
+    """Cover and logo as the settings show them, whether there or not."""
+    rows = []
+    for kind in PictureKind:
+        picture = newest.get(kind.value)
+        ready = picture is not None and picture.shown_type is not None
+        rows.append(
+            {
+                "kind": kind.value,
+                "state": picture.state.value if picture else "none",
+                "file_name": picture.file_name if picture else "",
+                "problem": gettext(reason_for(picture.reason)) if picture and picture.reason else None,
+                "shown": pictures.as_shown(event, picture) if ready else None,
+            }
+        )
+    return rows

@@ -1,0 +1,137 @@
+"""Cover and logo: taken in by a web process, which decodes nothing, and made fit for pages by a worker."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.core import live
+from trouvaille.core.erase import erase
+from trouvaille.core.errors import NotFound
+from trouvaille.core.images import check_image, safe_file_name
+from trouvaille.core.jobs import PHOTOS, defer
+from trouvaille.core.storage import Storage
+from trouvaille.events.models import Event, EventPicture, PictureKind, PictureState
+
+LIMIT_BYTES = 20 * 1024**2
+LIMIT_PIXELS = 64_000_000
+DRAW_JOB = "events.draw_picture"
+DRAW_PRIORITY = 1
+"""Above photos: an organiser who has just chosen a cover looks at the page."""
+
+
+async def take_in(
+    session: AsyncSession, storage: Storage, event: Event, kind: PictureKind, *, file_name: str | None, data: bytes
+) -> EventPicture:
+    """Keep a picture and have a worker make what pages show; until then the older one stays.
+
+    Raises:
+        FileTooLarge, NotAnImage, Truncated, TooManyPixels: nothing was kept.
+        Unavailable: the store is full or away.
+    """
+    media_type = await asyncio.to_thread(check_image, data, limit_bytes=LIMIT_BYTES, limit_pixels=LIMIT_PIXELS)
+    picture = EventPicture(
+        id=uuid4(),
+        event_id=event.id,
+        kind=kind,
+        file_name=safe_file_name(file_name, media_type),
+        media_type=media_type,
+        size_bytes=len(data),
+    )
+    await storage.put(picture.original_key, data)
+    session.add(picture)
+    await session.flush()
+    await defer(
+        session, DRAW_JOB, queue=PHOTOS, priority=DRAW_PRIORITY, picture_id=picture.id, event_id=picture.event_id
+    )
+    return picture
+
+
+async def shown(session: AsyncSession, event_id: UUID) -> dict[str, EventPicture]:
+    """The pictures that pages show, by kind."""
+    return (await shown_of(session, [event_id])).get(event_id, {})
+
+
+async def shown_of(session: AsyncSession, event_ids: Iterable[UUID]) -> dict[UUID, dict[str, EventPicture]]:
+    """The pictures that pages show of several events at once."""
+    rows = await session.scalars(
+        select(EventPicture)
+        .where(EventPicture.event_id.in_(list(event_ids)), EventPicture.state == PictureState.READY)
+        .order_by(EventPicture.created_at)
+    )
+    found: dict[UUID, dict[str, EventPicture]] = {}
+    for picture in rows:
+        found.setdefault(picture.event_id, {})[picture.kind.value] = picture
+    return found
+
+
+async def newest(session: AsyncSession, event_id: UUID) -> dict[str, EventPicture]:
+    """The pictures that were sent last, whatever their state, by kind."""
+    rows = await session.scalars(
+        select(EventPicture).where(EventPicture.event_id == event_id).order_by(EventPicture.created_at)
+    )
+    return {picture.kind.value: picture for picture in rows}
+
+
+def as_shown(event: Event, picture: EventPicture | None) -> dict[str, Any] | None:
+    """Address and size for a template; None without a picture."""
+    if picture is None:
+        return None
+    address = f"/e/{event.code}/picture/{picture.id}"
+    return {"url": address, "width_px": picture.width_px, "height_px": picture.height_px}
+
+
+async def get(session: AsyncSession, event_id: UUID, picture_id: UUID) -> EventPicture:
+    """A picture of this event that is ready.
+
+    Raises:
+        NotFound
+    """
+    picture = await session.get(EventPicture, picture_id)
+    if picture is None or picture.event_id != event_id or picture.state is not PictureState.READY:
+        raise NotFound
+    return picture
+
+
+async def keep_drawn(
+    session: AsyncSession, seen: EventPicture, *, media_type: str, width_px: int, height_px: int
+) -> None:
+    """Show a picture whose bytes lie in the store, and remove those that it takes the place of."""
+    picture = await session.get(EventPicture, seen.id, with_for_update=True)
+    if picture is None:  # removed while it was drawn
+        await erase(session, prefix=seen.folder)
+        return
+    picture.state, picture.shown_type = PictureState.READY, media_type
+    picture.width_px, picture.height_px = width_px, height_px
+    await session.flush()
+    await _remove(
+        session,
+        select(EventPicture).where(
+            EventPicture.event_id == picture.event_id,
+            EventPicture.kind == picture.kind,
+            EventPicture.created_at < picture.created_at,
+        ),
+    )
+    await live.publish(session, f"event:{picture.event_id}")
+
+
+async def set_failed(session: AsyncSession, picture_id: UUID, reason: str) -> None:
+    """Say that a picture can't be read; the older one stays."""
+    await session.execute(
+        update(EventPicture).where(EventPicture.id == picture_id).values(state=PictureState.FAILED, reason=reason)
+    )
+
+
+async def remove(session: AsyncSession, event_id: UUID, kind: PictureKind) -> None:
+    """Go without a cover or a logo."""
+    await _remove(session, select(EventPicture).where(EventPicture.event_id == event_id, EventPicture.kind == kind))
+
+
+async def _remove(session: AsyncSession, wanted: Any) -> None:
+    for picture in list(await session.scalars(wanted)):
+        folder = picture.folder
+        await session.execute(delete(EventPicture).where(EventPicture.id == picture.id))
+        await erase(session, prefix=folder)

@@ -1,0 +1,68 @@
+"""What an organiser prints or hands on: QR codes, posters, table cards."""
+
+import io
+import json
+from typing import Annotated
+from uuid import UUID
+
+import segno
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from trouvaille.accounts.identity import MaybeViewer, StaffViewer
+from trouvaille.accounts.service import require_staff
+from trouvaille.core.db import transaction
+from trouvaille.core.errors import Invalid, NotFound
+from trouvaille.events import posters, rights
+from trouvaille.events.links import link_of
+from trouvaille.events.models import Event
+from trouvaille.events.rights import Right
+from trouvaille.web.render import page
+from trouvaille.web.site import Session, ThisSite, address_of
+
+router = APIRouter(include_in_schema=False, prefix="/studio/{event_id}")
+
+
+@router.get("/print")
+async def choose(request: Request, session: Session, viewer: StaffViewer, event_id: UUID) -> Response:
+    event = await rights.for_staff(session, viewer, event_id, Right.MANAGE)
+    link = link_of(request, event)
+    return page(request, "events/print.html", event=event, link=link)
+
+
+async def _event(site: ThisSite, viewer: MaybeViewer, event_id: UUID) -> Event:
+    """The event, asked for in a transaction that is over before anything is drawn."""
+    async with transaction(site.sessions) as session:
+        return await rights.for_staff(session, require_staff(viewer), event_id, Right.MANAGE)
+
+
+@router.get("/print/{paper}.pdf")
+async def sheet(request: Request, event: Annotated[Event, Depends(_event)], paper: str) -> Response:
+    if paper not in posters.PAPERS:
+        raise NotFound
+    order = posters.order_of(event, paper=paper, address=address_of(request))
+    pdf = await posters.draw(json.dumps(order).encode())
+    headers = {"Content-Disposition": f'inline; filename="{event.code}-{paper}.pdf"', "Cache-Control": "no-store"}
+    return Response(pdf, media_type="application/pdf", headers=headers)
+
+
+@router.get("/qr.{kind}")
+async def qr_code(
+    request: Request, session: Session, viewer: StaffViewer, event_id: UUID, kind: str, download: bool = False
+) -> Response:
+    event = await rights.for_staff(session, viewer, event_id, Right.MANAGE)
+    if kind not in ("svg", "png"):
+        raise rights.NoSuchEvent
+    try:
+        code = segno.make(link_of(request, event), error="m", micro=False)
+    except segno.DataOverflowError as error:
+        raise Invalid from error
+    made = io.BytesIO()
+    if kind == "svg":
+        code.save(made, kind="svg", scale=8, border=4, light="#fff", xmldecl=False, svgclass=None, lineclass=None)
+    else:
+        code.save(made, kind="png", scale=20, border=4)
+    media_type = "image/svg+xml" if kind == "svg" else "image/png"
+    how = "attachment" if download else "inline"
+    headers = {"Content-Disposition": f'{how}; filename="{event.code}.{kind}"', "Cache-Control": "no-store"}
+    return Response(made.getvalue(), media_type=media_type, headers=headers)

@@ -1,0 +1,86 @@
+"""Jobs of the events slice. Decoding happens here, never in a web process."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pyvips
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.core.db import transaction
+from trouvaille.core.errors import NotFound
+from trouvaille.core.jobs import PHOTOS, Work, job
+from trouvaille.events import pictures
+from trouvaille.events.models import EventPicture, PictureKind, PictureState
+from trouvaille.vision.decode import decode
+from trouvaille.vision.renditions import rendition
+from trouvaille.vision.types import Unreadable
+
+LOGO_SIDE_PX = 640
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture as pages show it: no metadata, a size that suits a phone."""
+
+    data: bytes
+    media_type: str
+    width_px: int
+    height_px: int
+
+
+def draw(data: bytes, kind: PictureKind) -> Drawn:
+    """Make what pages show: a JPEG of at most 2,048 pixels a side, or for a logo with a clear ground a PNG of 640.
+
+    Args:
+        data: the whole file as uploaded.
+
+    Raises:
+        Unreadable: with the reason.
+    """
+    decoded = decode(data, pixels_limit=pictures.LIMIT_PIXELS)
+    if kind is PictureKind.LOGO and (cut_out := _cut_out(data)) is not None:
+        return cut_out
+    made = rendition("view", decoded.image_rgb)
+    return Drawn(made.jpeg, "image/jpeg", made.width_px, made.height_px)
+
+
+def _cut_out(data: bytes) -> Drawn | None:
+    """A logo with its transparency; None when it has none. ``decode`` has accepted the file already."""
+    try:
+        small = pyvips.Image.thumbnail_buffer(data, LOGO_SIDE_PX, height=LOGO_SIDE_PX, size="down")
+        if not small.hasalpha():
+            return None
+        png = small.colourspace("srgb").pngsave_buffer(keep="none")
+    except pyvips.Error:  # a kind that only the slower decoder reads
+        return None
+    return Drawn(png, "image/png", small.width, small.height)
+
+
+async def _give_up(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
+    await pictures.set_failed(session, UUID(args["picture_id"]), reason)
+
+
+@job(pictures.DRAW_JOB, queue=PHOTOS, abandon=_give_up)
+async def draw_picture(work: Work, *, picture_id: str, event_id: str) -> None:
+    """Make what pages show of a cover or logo."""
+    async with transaction(work.sessions) as session:
+        picture = await session.get(EventPicture, UUID(picture_id))
+    if picture is None:
+        # Removed, perhaps after a worker that died here had put what it drew.
+        await work.storage.delete_under(EventPicture(id=UUID(picture_id), event_id=UUID(event_id)).folder)
+        return
+    if picture.state is not PictureState.WAITING:
+        return
+    try:
+        drawn = await work.compute(draw, await work.storage.get(picture.original_key), picture.kind)
+    except (Unreadable, NotFound) as error:
+        reason = error.reason.value if isinstance(error, Unreadable) else "internal"
+        async with transaction(work.sessions) as session:
+            await pictures.set_failed(session, picture.id, reason)
+        return
+    await work.storage.put(picture.shown_key, drawn.data)
+    async with transaction(work.sessions) as session:
+        await pictures.keep_drawn(
+            session, picture, media_type=drawn.media_type, width_px=drawn.width_px, height_px=drawn.height_px
+        )
