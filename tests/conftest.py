@@ -4,8 +4,10 @@ import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -73,7 +75,24 @@ def database_url(server_url: str, request: pytest.FixtureRequest) -> Iterator[st
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE pattern")
         yield _named(server_url, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        drop_database(connection, name)
+
+
+def drop_database(connection: psycopg.Connection[Any], name: str, *, patience_s: float = 30) -> None:
+    """Drop a database that somebody may still be connected to.
+
+    An autovacuum worker that happens to be in it belongs to the superuser, so that we may not end it; it soon leaves.
+    """
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        except psycopg.errors.InsufficientPrivilege:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 @pytest.fixture

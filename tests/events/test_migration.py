@@ -8,6 +8,7 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine
 
+from tests.conftest import drop_database
 from trouvaille import schema
 from trouvaille.core.db import driver_url
 
@@ -27,7 +28,7 @@ def older_url(server_url: str) -> Iterator[str]:
             opened.commit()
         engine.dispose()
         yield url
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        drop_database(connection, name)
 
 
 def test_an_older_event_stays_open_and_lets_guests_do_what_they_could(older_url: str) -> None:
