@@ -26,9 +26,9 @@ from trouvaille.demo.run import scratch_settings
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.events.service import EventPlan
-from trouvaille.guests import service as guests
+from trouvaille.guests import consent
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
-from trouvaille.guests.service import Registration
+from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
 from trouvaille.photos import service as photos
@@ -91,9 +91,9 @@ class Bench:
                 )
                 session.add(guest)
                 await session.flush()
-                await guests.give_consent(session, guest, locale="en")
+                await consent.give_consent(session, guest, locale="en")
                 data = await asyncio.to_thread(path.read_bytes)
-                await guests.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(data)])
+                await selfies.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(data)])
 
     async def wait(self, *, settled: bool = True) -> None:
         """Until no photo and no selfie waits, and the event has been settled unless that does not matter."""

@@ -17,9 +17,10 @@ from trouvaille.core.errors import InvalidForm, SignInNeeded
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.events.service import EventPlan
+from trouvaille.guests import registration
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Guest
-from trouvaille.guests.service import EmailTaken, Registration, UsernameTaken
+from trouvaille.guests.registration import EmailTaken, Registration, UsernameTaken
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +50,7 @@ def _form(username: str, email: str | None = None) -> Registration:
 
 async def _register(sessions: Sessions, passwords: Passwords, event: Event, form: Registration) -> Guest:
     async with transaction(sessions) as session:
-        return await guests.register(session, passwords, event, form)
+        return await registration.register(session, passwords, event, form)
 
 
 async def test_of_fifty_who_want_the_same_username_at_once_exactly_one_gets_it(

@@ -25,7 +25,7 @@ from trouvaille.core.storage import Storage
 from trouvaille.demo.party import GUESTS, selfie_jpeg
 from trouvaille.events.models import Event
 from trouvaille.events.service import NoSuchEvent
-from trouvaille.guests import service as guests
+from trouvaille.guests import consent, selfies
 from trouvaille.guests.models import Guest
 from trouvaille.photos import service as photos
 from trouvaille.photos.service import Limits
@@ -144,7 +144,7 @@ async def test_withdrawing_while_a_selfie_is_being_sent_leaves_no_selfie(
     async def send() -> None:
         async with transaction(sessions) as session:
             event, who = await subject(session)
-            await guests.submit_selfie(session, storage, event, who, [sealed])
+            await selfies.submit_selfie(session, storage, event, who, [sealed])
 
     async def withdraw() -> None:
         async with transaction(sessions) as session:
@@ -160,9 +160,9 @@ async def test_withdrawing_while_a_selfie_is_being_sent_leaves_no_selfie(
     await asyncio.gather(sending, withdrawing)
     async with transaction(sessions) as session:
         _, who = await subject(session)
-        assert await guests.latest_enrolment(session, who) is None
-        with pytest.raises(guests.ConsentNeeded):
-            await guests.submit_selfie(session, storage, *(await subject(session)), [sealed])
+        assert await selfies.latest_enrolment(session, who) is None
+        with pytest.raises(consent.ConsentNeeded):
+            await selfies.submit_selfie(session, storage, *(await subject(session)), [sealed])
 
 
 @pytest.mark.anyio

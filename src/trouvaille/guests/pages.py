@@ -14,10 +14,10 @@ from trouvaille.core.errors import N_, Invalid, Refused, TooLarge
 from trouvaille.core.images import check_image
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests import consent, service
+from trouvaille.guests import consent, registration, selfies, service
 from trouvaille.guests.models import Guest
 from trouvaille.guests.reasons import reason_for
-from trouvaille.guests.service import Registration
+from trouvaille.guests.registration import Registration
 from trouvaille.web import i18n
 from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
@@ -65,7 +65,7 @@ async def register(request: Request, session: Session, event: OpenEvent, passwor
     form = typed(await request.form(), *FIELDS)
     values = {name: form.value(name) for name in FIELDS}
     try:
-        guest = await service.register(session, passwords, event, Registration(**values, locale=i18n.current()))
+        guest = await registration.register(session, passwords, event, Registration(**values, locale=i18n.current()))
     except Refused as error:
         return page(request, "guests/register.html", status=status_of(error), event=event, form=form.refused(error))
     first = f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos"
@@ -81,7 +81,7 @@ def _consent_page(request: Request, event: Event, form: Form, status: int = 200)
 async def consent_form(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
     if not event.faces_on:
         return go(f"/e/{event.code}/photos")
-    if await service.consent_of(session, guest) is not None:
+    if await consent.consent_of(session, guest) is not None:
         return go(f"/e/{event.code}/selfie")
     return _consent_page(request, event, Form())
 
@@ -92,7 +92,7 @@ async def agree(request: Request, session: Session, event: OpenEvent, guest: Thi
     if form.value("agree") != "yes":
         wrong = Invalid(N_("Tick the box if you agree, or continue without your face."), field="agree")
         return _consent_page(request, event, form.refused(wrong), status=422)
-    await service.give_consent(session, guest, locale=i18n.current())
+    await consent.give_consent(session, guest, locale=i18n.current())
     return go(f"/e/{event.code}/selfie")
 
 
@@ -101,7 +101,7 @@ async def selfie_form(
     request: Request, session: Session, event: OpenEvent, guest: ThisGuest, again: bool = False
 ) -> Response:
     if not event.faces_on:
-        raise service.FacesOff
+        raise selfies.FacesOff
     state = await service.face_state(session, guest)
     if state.consent_given_at is None:
         return go(f"/e/{event.code}/consent")
@@ -143,7 +143,7 @@ async def _sender(site: ThisSite, viewer: MaybeViewer, code: str) -> Event:
     """The event of a guest who may send a selfie, asked in a transaction that is over before the picture is read."""
     async with transaction(site.sessions) as session:
         event = await events.open_by_code(session, code)
-        await service.check_may_send(session, event, await service.of_viewer(session, viewer, event))
+        await selfies.check_may_send(session, event, await service.of_viewer(session, viewer, event))
     return event
 
 
@@ -166,7 +166,7 @@ async def send_selfie(
         sealed = [await asyncio.to_thread(site.vault.seal, frame) for frame in frames]
         async with transaction(site.sessions) as session:
             guest = await service.of_viewer(session, viewer, event)
-            await service.submit_selfie(session, site.storage, event, guest, sealed)
+            await selfies.submit_selfie(session, site.storage, event, guest, sealed)
     except (Invalid, TooLarge) as error:
         if wants_json(request):
             raise
@@ -180,13 +180,13 @@ async def send_selfie(
 async def choose_face(request: Request, session: Session, event: OpenEvent, guest: ThisGuest) -> Response:
     form = typed(await request.form(), "face")
     face = form.value("face")
-    await service.choose(session, guest, int(face) if face.isdecimal() else -1)
+    await selfies.choose(session, guest, int(face) if face.isdecimal() else -1)
     return go(f"/e/{event.code}/selfie")
 
 
 @router.get("/selfie/choice")
 async def choice_picture(session: Session, site: ThisSite, event: OpenEvent, guest: ThisGuest) -> Response:
-    jpeg = await service.choice_picture(session, site.storage, site.vault, guest)
+    jpeg = await selfies.choice_picture(session, site.storage, site.vault, guest)
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 

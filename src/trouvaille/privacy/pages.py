@@ -9,6 +9,7 @@ from trouvaille.accounts.identity import MaybeViewer, sign_out
 from trouvaille.core.errors import N_, Invalid, Refused
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
+from trouvaille.guests import selfies
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Guest
 from trouvaille.privacy import service
@@ -43,7 +44,7 @@ async def privacy(request: Request, viewer: MaybeViewer) -> Response:
 async def _me(
     request: Request, session: Session, event: Event, guest: Guest, form: Form, *, status: int = 200
 ) -> Response:
-    state, accepted = await guests.face_state(session, guest), await guests.accepted_enrolment(session, guest.id)
+    state, accepted = await guests.face_state(session, guest), await selfies.accepted_enrolment(session, guest.id)
     return page(
         request,
         "privacy/me.html",
@@ -65,7 +66,7 @@ async def me(request: Request, session: Session, event: ThisEvent, guest: ThisGu
 
 @router.get("/e/{code}/me/selfie")
 async def my_selfie(session: Session, site: ThisSite, guest: ThisGuest) -> Response:
-    data = await guests.selfie_of(session, site.storage, site.vault, guest)
+    data = await selfies.selfie_of(session, site.storage, site.vault, guest)
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 
