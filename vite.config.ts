@@ -62,7 +62,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts"]
+      input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/checks.ts",
+        "islands/gallery.ts", "islands/desk.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

@@ -26,7 +26,7 @@ from trouvaille.demo.run import scratch_settings
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.events.service import EventPlan
-from trouvaille.guests import consent
+from trouvaille.guests import consent, selfies
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
@@ -76,9 +76,9 @@ class Bench:
 
         await asyncio.gather(*(add(name, path) for name, path in files.items()))
 
-    async def add_guests(self, selfies: Mapping[str, Path]) -> None:
+    async def add_guests(self, portraits: Mapping[str, Path]) -> None:
         """Register a guest for each selfie, agree for them and send it."""
-        for number, (name, path) in enumerate(selfies.items()):
+        for number, (name, path) in enumerate(portraits.items()):
             form = Registration(name[:80], f"guest{number}", f"guest{number}@example.org", "", "en")
             async with transaction(self.sessions) as session:
                 # Hashing a password a guest would measure Argon2.

@@ -56,6 +56,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /server/reset-link": THE_ADMINISTRATOR,
     "POST /server/reset-link": THE_ADMINISTRATOR,
     "GET /api/v1/me": SIGNED_IN,
+    "GET /api/v1/check-code": EVERYBODY,
+    "POST /api/v1/check-availability": EVERYBODY,  # with a valid code; tests/guests/test_checks
     "GET /setup": set(),  # once there is an account
     "POST /setup": set(),
     "GET /livez": EVERYBODY,

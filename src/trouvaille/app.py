@@ -21,7 +21,10 @@ from trouvaille.core.storage import Storage
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery import pictures
 from trouvaille.events import pages as events_pages
+from trouvaille.events.codes import Codes
+from trouvaille.guests import api as guests_api
 from trouvaille.guests import pages as guests_pages
+from trouvaille.guests import registration_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
@@ -88,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.passwords = Passwords(
         settings.hashing_threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes
     )
+    app.state.codes = Codes()
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -99,6 +103,8 @@ def create_app(settings: Settings) -> FastAPI:
         events_pages.router,
         rekognition_pages.router,
         photos_pages.router,
+        guests_api.router,
+        registration_pages.router,
         guests_pages.router,
         delivery_pages.router,
         pictures.router,

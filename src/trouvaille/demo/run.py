@@ -32,7 +32,7 @@ from trouvaille.demo.samples import fetch
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.events.service import EventPlan
-from trouvaille.guests import consent, registration, selfies
+from trouvaille.guests import registration, selfies
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
@@ -112,10 +112,11 @@ class Party:
 
     async def add_guest(self, sample: SampleGuest) -> None:
         """Register a sample guest, agree for them, and send their selfie."""
-        form = Registration(sample.name, sample.username, f"{sample.username}@example.org", self.password)
+        email = f"{sample.username}@example.org"
+        form = Registration(sample.name, sample.username, email, self.password, locale="fr", agrees=True)
+        password_hash = await registration.hash_of(self.sessions, self.passwords, self.event, form)
         async with transaction(self.sessions) as session:
-            guest = await registration.register(session, self.passwords, self.event, form)
-            await consent.give_consent(session, guest, locale="fr")
+            guest = await registration.register(session, self.event, form, password_hash)
             selfie = selfie_jpeg(sample, self.samples)
             await selfies.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(selfie)])
 

@@ -11,14 +11,14 @@ from fastapi.responses import Response
 
 from trouvaille.accounts.identity import MaybeViewer, StaffViewer
 from trouvaille.core.errors import N_, Invalid, InvalidForm, Refused
-from trouvaille.events import attestation, service
+from trouvaille.events import attestation, codes, service
 from trouvaille.events.models import Event, Gallery
 from trouvaille.events.service import EventPlan
 from trouvaille.web import i18n
-from trouvaille.web.errors import status_of
+from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, address_of
+from trouvaille.web.site import Session, ThisSite, address_of, sender_of
 
 router = APIRouter(include_in_schema=False)
 FIELDS = ("name", "starts_on", "code", "expires_on", "locale", "accent", "gallery", "downloads", "faces")
@@ -30,13 +30,18 @@ async def landing(request: Request) -> Response:
 
 
 @router.get("/go")
-async def find(request: Request, session: Session, code: Annotated[str, Query(max_length=100)] = "") -> Response:
+async def find(
+    request: Request, session: Session, site: ThisSite, code: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
     form = Form({"code": code})
     try:
+        await codes.count_check(site.sessions, site.vault, address=sender_of(request))
         event = await service.by_code(session, code)
     except Refused as error:
         error.field = "code"
-        return page(request, "events/landing.html", status=status_of(error), form=form.refused(error))
+        shown = page(request, "events/landing.html", status=status_of(error), form=form.refused(error))
+        shown.headers.update(retry_headers(error))
+        return shown
     return go(f"/e/{event.code}")
 
 

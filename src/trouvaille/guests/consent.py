@@ -1,6 +1,8 @@
 """What guests agree to before any selfie, and who agreed. A changed text gets a new version; the ledger keeps which was
 shown."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -8,6 +10,7 @@ from trouvaille.accounts import audit
 from trouvaille.accounts.audit import Act, Person
 from trouvaille.core.errors import N_, Forbidden
 from trouvaille.guests.models import Consent, Guest
+from trouvaille.web.i18n import gettext
 
 VERSION = "2026-11"
 PARAGRAPHS = (
@@ -19,6 +22,19 @@ PARAGRAPHS = (
         "Everything is erased with the event at the latest."
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a page shows of the agreement, in the viewer's language."""
+
+    version: str
+    paragraphs: list[str]
+
+
+def shown() -> Text:
+    """The present text."""
+    return Text(VERSION, [gettext(each) for each in PARAGRAPHS])
 
 
 class ConsentNeeded(Forbidden):

@@ -1,4 +1,4 @@
-"""A guest's way in: register, agree, take a selfie."""
+"""A guest and their face: agree, take a selfie, say which face it is."""
 
 import asyncio
 from typing import Annotated, Any, TypedDict
@@ -7,17 +7,15 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
-from trouvaille.accounts.identity import MaybeViewer, ThesePasswords
-from trouvaille.accounts.pages import welcome
+from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.core.db import transaction
-from trouvaille.core.errors import N_, Invalid, Refused, TooLarge
+from trouvaille.core.errors import N_, Invalid, TooLarge
 from trouvaille.core.images import check_image
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests import consent, registration, selfies, service
+from trouvaille.guests import consent, selfies, service
 from trouvaille.guests.models import Guest
 from trouvaille.guests.reasons import reason_for
-from trouvaille.guests.registration import Registration
 from trouvaille.web import i18n
 from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
@@ -36,7 +34,6 @@ router = APIRouter(include_in_schema=False, prefix="/e/{code}")
 # Phones take 12 to 50 megapixels; more costs a worker memory and brings no better template.
 SELFIE_PIXELS = 64_000_000
 SELFIE_FRAMES = 4
-FIELDS = ("display_name", "username", "email", "password")
 
 
 async def _event(session: Session, code: str) -> Event:
@@ -53,28 +50,8 @@ async def _guest(session: Session, event: OpenEvent, viewer: MaybeViewer) -> Gue
 ThisGuest = Annotated[Guest, Depends(_guest)]
 
 
-@router.get("/register")
-async def register_form(request: Request, event: OpenEvent, viewer: MaybeViewer) -> Response:
-    if viewer is not None and viewer.event_id == event.id:
-        return go(f"/e/{event.code}/photos")
-    return page(request, "guests/register.html", event=event, form=Form())
-
-
-@router.post("/register")
-async def register(request: Request, session: Session, event: OpenEvent, passwords: ThesePasswords) -> Response:
-    form = typed(await request.form(), *FIELDS)
-    values = {name: form.value(name) for name in FIELDS}
-    try:
-        guest = await registration.register(session, passwords, event, Registration(**values, locale=i18n.current()))
-    except Refused as error:
-        return page(request, "guests/register.html", status=status_of(error), event=event, form=form.refused(error))
-    first = f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos"
-    return await welcome(request, session, "guest", guest.id, first)
-
-
 def _consent_page(request: Request, event: Event, form: Form, status: int = 200) -> Response:
-    text = {"version": consent.VERSION, "paragraphs": [i18n.gettext(each) for each in consent.PARAGRAPHS]}
-    return page(request, "guests/consent.html", status=status, event=event, consent=text, form=form)
+    return page(request, "guests/consent.html", status=status, event=event, consent=consent.shown(), form=form)
 
 
 @router.get("/consent")

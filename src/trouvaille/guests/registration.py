@@ -1,18 +1,22 @@
 """Coming in as a guest: what is typed, who has it already, and the account that is made of it."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.audit import Act
 from trouvaille.accounts.passwords import Passwords, check_password
 from trouvaille.accounts.service import clean_email, clean_name, problems_of
-from trouvaille.core.errors import N_, Conflict, Invalid, InvalidForm
+from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.errors import N_, Conflict, Invalid, InvalidForm, Refused
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests.consent import note
+from trouvaille.guests.consent import give_consent, note
 from trouvaille.guests.models import Guest
 
 # Letters of any language, digits, and what people put between them; no @, so that it never looks like an address.
@@ -33,13 +37,14 @@ class EmailTaken(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a guest types to register."""
+    """What a guest types to register. ``agrees``: that their face is looked for, asked on its own."""
 
     display_name: str
     username: str
     email: str
     password: str
     locale: str = "en"
+    agrees: bool = False
 
     def problems(self) -> list[Invalid]:
         """What is wrong with it, by field; empty when all is well."""
@@ -49,6 +54,11 @@ class Registration:
             lambda: clean_email(self.email),
             lambda: check_password(self.password),
         )
+
+    @property
+    def names(self) -> list[str]:
+        """What signs in; only of a registration without problems."""
+        return [clean_username(self.username), clean_email(self.email)]
 
 
 def clean_username(username: str) -> str:
@@ -63,8 +73,55 @@ def clean_username(username: str) -> str:
     return username
 
 
-async def register(session: AsyncSession, passwords: Passwords, event: Event, form: Registration) -> Guest:
-    """Make a guest's account in an event.
+async def unavailable(
+    session: AsyncSession, event_id: UUID, *, username: str | None = None, email: str | None = None
+) -> dict[str, Refused]:
+    """Why one can't register with a username or an address at this moment, by field; one query, two index look-ups."""
+    problems: dict[str, Refused] = {}
+    checks: tuple[tuple[str, str | None, Callable[[str], str]], ...] = (
+        ("username", username, clean_username),
+        ("email", email, clean_email),
+    )
+    clean: dict[str, str] = {}
+    for field, value, check in checks:
+        try:
+            if value is not None:
+                clean[field] = check(value)
+        except Invalid as problem:
+            problems[field] = problem
+    columns = {"username": Guest.username, "email": Guest.email}
+    taken: dict[str, type[Conflict]] = {"username": UsernameTaken, "email": EmailTaken}
+    held = [
+        select(Guest.id).where(Guest.event_id == event_id, func.lower(columns[field]) == func.lower(value)).exists()
+        for field, value in clean.items()
+    ]
+    if held:
+        row = (await session.execute(select(*held))).one()
+        problems |= {field: taken[field](field=field) for field, is_held in zip(clean, row, strict=True) if is_held}
+    return problems
+
+
+async def hash_of(sessions: Sessions, passwords: Passwords, event: Event, form: Registration) -> str:
+    """The hash to register with. No transaction is open while it is computed, so that a rush can't hold them all.
+
+    Raises:
+        InvalidForm, UsernameTaken, EmailTaken: known before anything is computed.
+    """
+    if problems := form.problems():
+        raise InvalidForm(*problems)
+    async with transaction(sessions) as session:
+        taken = await unavailable(session, event.id, username=form.username, email=form.email)
+        recipes = await passwords.recipes(session)
+    if taken:
+        raise next(iter(taken.values()))
+    return await passwords.make(recipes[0], form.password, form.names)
+
+
+async def register(session: AsyncSession, event: Event, form: Registration, password_hash: str) -> Guest:
+    """Make a guest's account in an event, with their consent if they gave it: all of it or nothing.
+
+    Args:
+        password_hash: of the form's password, for its names.
 
     Raises:
         EventOver, InvalidForm, UsernameTaken, EmailTaken: the database decides who was first.
@@ -78,11 +135,23 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
         username=clean_username(form.username),
         email=clean_email(form.email),
         display_name=clean_name(form.display_name),
-        password_hash=await passwords.hash(
-            session, form.password, [clean_username(form.username), clean_email(form.email)]
-        ),
+        password_hash=password_hash,
         locale=form.locale,
     )
+    await _keep(session, guest)
+    await note(session, Act.GUEST_REGISTERED, guest)
+    await agree(session, event, guest, agrees=form.agrees, locale=form.locale)
+    return guest
+
+
+async def agree(session: AsyncSession, event: Event, guest: Guest, *, agrees: bool, locale: str) -> None:
+    """Keep the consent of somebody who comes in, where faces are looked for and they said yes."""
+    if agrees and event.faces_on:
+        await give_consent(session, guest, locale=locale)
+
+
+async def _keep(session: AsyncSession, guest: Guest) -> None:
+    """Write a guest with their names, which the database holds unique in the event."""
     try:
         async with session.begin_nested():
             session.add(guest)
@@ -90,5 +159,13 @@ async def register(session: AsyncSession, passwords: Passwords, event: Event, fo
         if "email" in str(error.orig):
             raise EmailTaken(field="email") from error
         raise UsernameTaken(field="username") from error
-    await note(session, Act.GUEST_REGISTERED, guest)
-    return guest
+
+
+async def holder(session: AsyncSession, event: Event, form: Registration) -> Guest | None:
+    """The guest who has both names of a form: most likely its sender, who never saw the first answer."""
+    username, email = func.lower(form.username.strip()), func.lower(form.email.strip())
+    return await session.scalar(
+        select(Guest).where(
+            Guest.event_id == event.id, func.lower(Guest.username) == username, func.lower(Guest.email) == email
+        )
+    )

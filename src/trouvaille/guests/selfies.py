@@ -75,9 +75,14 @@ async def submit_selfie(
     enrolment = Enrolment(event_id=event.id, guest_id=guest.id)
     session.add(enrolment)
     await session.flush()
-    for number, picture in enumerate(sealed):
-        await storage.put(enrolment.frame_key(number), picture)
-    await _ask_to_look(session, enrolment)
+    try:
+        for number, picture in enumerate(sealed):
+            await storage.put(enrolment.frame_key(number), picture)
+        await _ask_to_look(session, enrolment)
+    except BaseException:
+        # The row goes with the transaction; nothing would ever lead to the pictures again.
+        await storage.delete_under(enrolment.folder)
+        raise
     return enrolment
 
 
