@@ -66,6 +66,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/theme.css": EVERYBODY,
     "GET /e/{code}/register": EVERYBODY,
     "POST /e/{code}/register": EVERYBODY,
+    "GET /e/{code}/join": {"guest", "other guest"},  # whose event it is goes to the photos
+    "POST /e/{code}/join": {"guest", "other guest"},
     "GET /e/{code}/consent": THE_GUEST,
     "POST /e/{code}/consent": THE_GUEST,
     "GET /e/{code}/selfie": THE_GUEST,
@@ -194,6 +196,7 @@ def world(
 FORMS: dict[str, dict[str, str]] = {
     "POST /sign-in": {"identifier": "nobody", "password": "nothing"},
     "POST /e/{code}/register": {"username": "!"},
+    "POST /e/{code}/join": {"username": "!"},
     "POST /e/{code}/consent": {"agree": "yes"},
     "POST /e/{code}/photos/{photo_id}/verdict": {"answer": "yes"},
     "POST /e/{code}/me/withdraw": {"confirm": "yes"},

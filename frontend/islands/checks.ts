@@ -63,7 +63,7 @@ const code = document.querySelector<HTMLInputElement>("input[data-check-code]");
 if (code) {
   watch(
     code,
-    code.parentElement ?? code,
+    code.closest(".code__row") ?? code,
     (value) => value.length >= 4,
     (value, signal) => fetch(`/api/v1/check-code?${new URLSearchParams({ code: value })}`, { signal }),
     (body) => {

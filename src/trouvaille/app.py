@@ -23,8 +23,8 @@ from trouvaille.delivery import pictures
 from trouvaille.events import pages as events_pages
 from trouvaille.events.codes import Codes
 from trouvaille.guests import api as guests_api
+from trouvaille.guests import join_pages, registration_pages
 from trouvaille.guests import pages as guests_pages
-from trouvaille.guests import registration_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
@@ -105,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
         photos_pages.router,
         guests_api.router,
         registration_pages.router,
+        join_pages.router,
         guests_pages.router,
         delivery_pages.router,
         pictures.router,

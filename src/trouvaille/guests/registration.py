@@ -138,7 +138,7 @@ async def register(session: AsyncSession, event: Event, form: Registration, pass
         password_hash=password_hash,
         locale=form.locale,
     )
-    await _keep(session, guest)
+    await keep(session, guest)
     await note(session, Act.GUEST_REGISTERED, guest)
     await agree(session, event, guest, agrees=form.agrees, locale=form.locale)
     return guest
@@ -150,8 +150,12 @@ async def agree(session: AsyncSession, event: Event, guest: Guest, *, agrees: bo
         await give_consent(session, guest, locale=locale)
 
 
-async def _keep(session: AsyncSession, guest: Guest) -> None:
-    """Write a guest with their names, which the database holds unique in the event."""
+async def keep(session: AsyncSession, guest: Guest) -> None:
+    """Write a guest with their names, which the database holds unique in the event.
+
+    Raises:
+        UsernameTaken, EmailTaken
+    """
     try:
         async with session.begin_nested():
             session.add(guest)
