@@ -68,6 +68,13 @@ ALLOWED: dict[str, set[str]] = {
     "POST /e/{code}/register": EVERYBODY,
     "GET /e/{code}/join": {"guest", "other guest"},  # whose event it is goes to the photos
     "POST /e/{code}/join": {"guest", "other guest"},
+    "GET /e/{code}/pass": EVERYBODY,  # where the event allows it
+    "POST /e/{code}/pass": EVERYBODY,
+    "GET /e/{code}/upgrade": THE_GUEST,  # who has an account goes to "Me"
+    "POST /e/{code}/upgrade": THE_GUEST,
+    "GET /return/{token}": EVERYBODY,  # the link is the proof; tests/guests/test_pass
+    "POST /return/{token}": EVERYBODY,
+    "POST /e/{code}/me/return-link": set(),  # with a pass, where mail is sent; tests/guests/test_pass
     "GET /e/{code}/consent": THE_GUEST,
     "POST /e/{code}/consent": THE_GUEST,
     "GET /e/{code}/selfie": THE_GUEST,
@@ -153,7 +160,7 @@ def world(
         instance.create_staff(settings, email=email, name=kind, password=PASSWORD, role=Role.ORGANISER)
         assert people[kind].sign_in(email).headers["location"] == "/studio"
     organiser = people["organiser"]
-    organiser.make_event("MINE2345", gallery="guests")
+    organiser.make_event("MINE2345", gallery="guests", guest_pass="yes")
     people["other organiser"].make_event("THEIRS23", gallery="guests")
     (photo,) = organiser.upload(("photo.jpg", _jpeg()))["accepted"]
     for kind, code in (
@@ -208,6 +215,7 @@ FORMS: dict[str, dict[str, str]] = {
         "accent": "#b4532a",
         "gallery": "guests",
         "downloads": "yes",
+        "guest_pass": "yes",
     },
 }
 

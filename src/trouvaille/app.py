@@ -23,7 +23,7 @@ from trouvaille.delivery import pictures
 from trouvaille.events import pages as events_pages
 from trouvaille.events.codes import Codes
 from trouvaille.guests import api as guests_api
-from trouvaille.guests import join_pages, registration_pages
+from trouvaille.guests import join_pages, pass_pages, registration_pages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
@@ -106,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
         guests_api.router,
         registration_pages.router,
         join_pages.router,
+        pass_pages.router,
         guests_pages.router,
         delivery_pages.router,
         pictures.router,

@@ -21,7 +21,7 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
 from trouvaille.faces import tasks as faces_tasks
-from trouvaille.guests import selfies
+from trouvaille.guests import passes, selfies
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.photos import service as photos
@@ -138,6 +138,7 @@ async def _keep_house(work: Work, settings: Settings) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
         await selfies.forget_undecided(session)
+        await passes.forget_lost(session)
         await reindex.ask(session, work.engine)
         await events.erase_expired(session)
         await signed_in.forget_expired(session)

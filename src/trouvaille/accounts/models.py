@@ -96,6 +96,7 @@ class Purpose(StrEnum):
 
     RESET = "reset"
     CONFIRM = "confirm"
+    RETURN = "return"
 
 
 class Link(Identified, Base):

@@ -32,6 +32,8 @@ class Event(Identified, Base):
     accent: Mapped[str] = mapped_column(String(7))
     gallery: Mapped[Gallery] = mapped_column(words(Gallery), default=Gallery.GUESTS)
     downloads: Mapped[bool] = mapped_column(default=True)
+    # Whether one may come in by name alone, without an account.
+    guest_pass: Mapped[bool] = mapped_column(default=False)
     faces_attested_at: Mapped[datetime | None]
     faces_attested_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     faces_attestation_version: Mapped[str | None] = mapped_column(String(20))

@@ -21,7 +21,7 @@ from trouvaille.web.render import go, page
 from trouvaille.web.site import Session, ThisSite, address_of, sender_of
 
 router = APIRouter(include_in_schema=False)
-FIELDS = ("name", "starts_on", "code", "expires_on", "locale", "accent", "gallery", "downloads", "faces")
+FIELDS = ("name", "starts_on", "code", "expires_on", "locale", "accent", "gallery", "downloads", "guest_pass", "faces")
 
 
 @router.get("/")
@@ -117,6 +117,7 @@ def _plan(form: Form) -> EventPlan:
         accent=form.value("accent") or service.DEFAULT_ACCENT,
         gallery=Gallery.GUESTS if form.value("gallery") == "guests" else Gallery.NOBODY,
         downloads=form.value("downloads") == "yes",
+        guest_pass=form.value("guest_pass") == "yes",
     )
 
 
@@ -173,6 +174,7 @@ def _values(event: Event) -> dict[str, str]:
         "accent": event.accent,
         "gallery": event.gallery.value,
         "downloads": "yes" if event.downloads else "",
+        "guest_pass": "yes" if event.guest_pass else "",
         "faces": "yes" if event.faces_on else "",
     }
 

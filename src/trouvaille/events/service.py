@@ -60,6 +60,7 @@ class EventPlan:
     accent: str = DEFAULT_ACCENT
     gallery: Gallery = Gallery.GUESTS
     downloads: bool = True
+    guest_pass: bool = False
 
     def problems(self) -> list[Invalid]:
         """What is wrong with it, by field; empty when all is well."""
@@ -116,6 +117,7 @@ def _apply(event: Event, plan: EventPlan) -> None:
     event.accent = plan.accent
     event.gallery = plan.gallery
     event.downloads = plan.downloads
+    event.guest_pass = plan.guest_pass
 
 
 def _check_last_day(plan: EventPlan, *, present: date | None) -> None:

@@ -36,11 +36,14 @@ SomeGuest = Annotated[Viewer, Depends(_somebody)]
 
 
 async def _way_back(site: Site, viewer: Viewer, event: Event) -> Response | None:
-    """Where somebody goes who is a guest of this event already."""
+    """Where somebody goes who is a guest of this event already, or has no account to join with."""
     if viewer.event_id == event.id:
         return go(f"/e/{event.code}/photos")
     async with transaction(site.sessions) as session:
         others = await sessions.others_of(session, viewer)
+        guest = await session.get(Guest, viewer.id)
+    if guest is not None and guest.is_pass:
+        return go(f"/e/{viewer.event_code}/upgrade")
     return go("/account") if any(who.event_id == event.id for who in others) else None
 
 

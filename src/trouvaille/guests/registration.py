@@ -160,9 +160,12 @@ async def keep(session: AsyncSession, guest: Guest) -> None:
         async with session.begin_nested():
             session.add(guest)
     except IntegrityError as error:
-        if "email" in str(error.orig):
-            raise EmailTaken(field="email") from error
-        raise UsernameTaken(field="username") from error
+        raise taken_in(error) from error
+
+
+def taken_in(error: IntegrityError) -> Conflict:
+    """Which name the database found taken."""
+    return EmailTaken(field="email") if "email" in str(error.orig) else UsernameTaken(field="username")
 
 
 async def holder(session: AsyncSession, event: Event, form: Registration) -> Guest | None:

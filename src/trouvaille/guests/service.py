@@ -52,10 +52,16 @@ async def delete_account(session: AsyncSession, guest: Guest, *, username: str) 
     """Remove a guest with everything derived from them, and sign them out everywhere.
 
     Raises:
-        Invalid: the username typed to confirm is another.
+        Invalid: the username typed to confirm is another; a pass has its name instead.
     """
-    if username.strip().lower() != guest.username.lower():
-        raise Invalid(N_("Type your username exactly to confirm."), field="username")
+    if username.strip().lower() != (guest.username or guest.display_name).lower():
+        wrong = N_("Type your username exactly to confirm."), N_("Type your name exactly to confirm.")
+        raise Invalid(wrong[guest.is_pass], field="username")
+    await remove(session, guest)
+
+
+async def remove(session: AsyncSession, guest: Guest) -> None:
+    """Erase a guest with everything derived from them, and sign them out everywhere."""
     await withdraw_consent(session, guest)
     await end_all(session, guest.id)
     await note(session, Act.GUEST_DELETED, guest)
@@ -109,17 +115,18 @@ async def face_state(session: AsyncSession, guest: Guest) -> FaceState:
     )
 
 
-def _as_subject(guest: Guest, event: Event) -> Subject:
+def as_subject(guest: Guest, event: Event) -> Subject:
+    """A guest as whoever signs people in knows them."""
     return Subject(
         kind="guest",
         id=guest.id,
         display_name=guest.display_name,
         detail=event.name,
-        email=guest.email,
-        names=(guest.username, guest.email),
+        email=guest.email or "",
+        names=tuple(name for name in (guest.username, guest.email) if name is not None),
         locale=guest.locale,
-        password_hash=guest.password_hash,
-        email_confirmed=guest.email_confirmed_at is not None,
+        password_hash=guest.password_hash or "",
+        email_confirmed=guest.is_pass or guest.email_confirmed_at is not None,
         event_id=event.id,
         event_code=event.code,
     )
@@ -129,7 +136,7 @@ async def _by_id(session: AsyncSession, guest_id: UUID) -> Subject | None:
     row = (
         await session.execute(select(Guest, Event).join(Event, Event.id == Guest.event_id).where(Guest.id == guest_id))
     ).first()
-    return _as_subject(*row) if row else None
+    return as_subject(*row) if row else None
 
 
 def _is_going_on() -> ColumnElement[bool]:
@@ -139,7 +146,7 @@ def _is_going_on() -> ColumnElement[bool]:
 async def _by_name(session: AsyncSession, name: str) -> Sequence[Candidate]:
     # However many there are: all of them together cost one computation.
     rows = await session.execute(
-        select(Guest.id, Guest.password_hash)
+        select(Guest.id, func.coalesce(Guest.password_hash, ""))
         .join(Event, Event.id == Guest.event_id)
         .where(or_(func.lower(Guest.username) == func.lower(name), func.lower(Guest.email) == func.lower(name)))
         .where(_is_going_on())
@@ -155,7 +162,7 @@ async def _by_email(session: AsyncSession, email: str) -> Sequence[Subject]:
         .where(func.lower(Guest.email) == func.lower(email), _is_going_on())
         .order_by(Event.starts_on.desc().nulls_last())
     )
-    return [_as_subject(guest, event) for guest, event in rows]
+    return [as_subject(guest, event) for guest, event in rows]
 
 
 SUBJECTS["guest"] = Subjects(Guest, _by_id, _by_name, _by_email)
