@@ -28,9 +28,9 @@ from trouvaille.events import service as events
 from trouvaille.events.codes import propose_code
 from trouvaille.events.models import Event
 from trouvaille.events.plans import EventPlan
-from trouvaille.guests import service as guests
+from trouvaille.guests import consent, selfies
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
-from trouvaille.guests.service import Registration
+from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
 from trouvaille.photos import service as photos
@@ -78,9 +78,9 @@ class Bench:
 
         await asyncio.gather(*(add(name, path) for name, path in files.items()))
 
-    async def add_guests(self, selfies: Mapping[str, Path]) -> None:
+    async def add_guests(self, portraits: Mapping[str, Path]) -> None:
         """Register a guest for each selfie, agree for them and send it."""
-        for number, (name, path) in enumerate(selfies.items()):
+        for number, (name, path) in enumerate(portraits.items()):
             form = Registration(name[:80], f"guest{number}", f"guest{number}@example.org", "", "en")
             async with transaction(self.sessions) as session:
                 # Hashing a password a guest would measure Argon2.
@@ -93,9 +93,9 @@ class Bench:
                 )
                 session.add(guest)
                 await session.flush()
-                await guests.give_consent(session, guest, locale="en")
+                await consent.give_consent(session, guest, locale="en")
                 data = await asyncio.to_thread(path.read_bytes)
-                await guests.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(data)])
+                await selfies.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(data)])
 
     async def say_which_face(self) -> int:
         """Answer for guests who are asked which face is theirs: who is made up stands in the middle of their selfie."""
@@ -108,7 +108,7 @@ class Bench:
             rows = [(guest, np.array(asked["boxes_xyxy"])) for guest, asked in undecided if asked]
             for guest, boxes in rows:
                 off_middle = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5).sum(axis=1)
-                await guests.choose(session, guest, int(off_middle.argmin()))
+                await selfies.choose(session, guest, int(off_middle.argmin()))
         return len(rows)
 
     async def wait(self, *, settled: bool = True) -> None:

@@ -25,7 +25,7 @@ from trouvaille.core.db import transaction
 from trouvaille.demo.samples import fetch
 from trouvaille.events.models import Event
 from trouvaille.faces.models import Face
-from trouvaille.guests import service as guests
+from trouvaille.guests import consent, selfies
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import service as matching
 from trouvaille.matching.models import Match
@@ -70,7 +70,7 @@ async def _add_guest(bench: Bench, number: int) -> Guest:
         guest.display_name, guest.password_hash = f"Guest {number}", secrets.token_hex(8)
         session.add(guest)
         await session.flush()
-        await guests.give_consent(session, guest, locale="en")
+        await consent.give_consent(session, guest, locale="en")
         return guest
 
 
@@ -80,7 +80,7 @@ async def seconds_until_matched(bench: Bench, guest: Guest, jpeg: bytes, *, pati
     async with transaction(bench.sessions) as session:
         event = await session.get_one(Event, bench.event.id)
         sender = await session.get_one(Guest, guest.id)
-        sent = await guests.submit_selfie(session, bench.storage, event, sender, [bench.vault.seal(jpeg)])
+        sent = await selfies.submit_selfie(session, bench.storage, event, sender, [bench.vault.seal(jpeg)])
     while time.perf_counter() - started < patience_s:
         async with transaction(bench.sessions) as session:
             state = await session.scalar(select(Enrolment.state).where(Enrolment.id == sent.id))

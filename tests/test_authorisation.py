@@ -70,6 +70,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /server/reset-link": THE_ADMINISTRATOR,
     "POST /server/reset-link": THE_ADMINISTRATOR,
     "GET /api/v1/me": SIGNED_IN,
+    "GET /api/v1/check-code": EVERYBODY,
+    "POST /api/v1/check-availability": EVERYBODY,  # with a valid code; tests/guests/test_checks
     "GET /setup": set(),  # once there is an account
     "POST /setup": set(),
     "GET /livez": EVERYBODY,
@@ -80,6 +82,15 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/picture/{picture_id}": EVERYBODY,
     "GET /e/{code}/register": EVERYBODY,
     "POST /e/{code}/register": EVERYBODY,
+    "GET /e/{code}/join": {"guest", "other guest"},  # whose event it is goes to the photos
+    "POST /e/{code}/join": {"guest", "other guest"},
+    "GET /e/{code}/pass": EVERYBODY,  # where the event allows it
+    "POST /e/{code}/pass": EVERYBODY,
+    "GET /e/{code}/upgrade": THE_GUEST,  # who has an account goes to "Me"
+    "POST /e/{code}/upgrade": THE_GUEST,
+    "GET /return/{token}": EVERYBODY,  # the link is the proof; tests/guests/test_pass
+    "POST /return/{token}": EVERYBODY,
+    "POST /e/{code}/me/return-link": set(),  # with a pass, where mail is sent; tests/guests/test_pass
     "GET /e/{code}/consent": THE_GUEST,
     "POST /e/{code}/consent": THE_GUEST,
     "GET /e/{code}/selfie": THE_GUEST,
@@ -210,7 +221,7 @@ def world(
         instance.create_staff(settings, email=email, name=kind, password=PASSWORD, role=Role.ORGANISER)
         assert people[kind].sign_in(email).headers["location"] == "/studio"
     organiser = people["organiser"]
-    organiser.make_event("MINE2345", gallery="guests")
+    organiser.make_event("MINE2345", gallery="guests", guest_pass="yes")
     people["other organiser"].make_event("THEIRS23", gallery="guests")
     (photo,) = organiser.upload(("photo.jpg", _jpeg()))["accepted"]
     for kind, host in (("photographer", organiser), ("other photographer", people["other organiser"])):
@@ -290,6 +301,7 @@ def world(
 FORMS: dict[str, dict[str, str]] = {
     "POST /sign-in": {"identifier": "nobody", "password": "nothing"},
     "POST /e/{code}/register": {"username": "!"},
+    "POST /e/{code}/join": {"username": "!"},
     "POST /e/{code}/consent": {"agree": "yes"},
     "POST /e/{code}/photos/{photo_id}/verdict": {"answer": "yes"},
     "POST /e/{code}/me/withdraw": {"confirm": "yes"},
@@ -308,6 +320,7 @@ FORMS: dict[str, dict[str, str]] = {
         "downloads": "original",
         "locales": "fr",
         "time_zone": "Europe/Paris",
+        "guest_pass": "yes",
     },
 }
 

@@ -26,7 +26,10 @@ from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import print_pages as events_print
 from trouvaille.events import studio_pages as events_studio
+from trouvaille.events.checks import Codes
+from trouvaille.guests import api as guests_api
 from trouvaille.guests import invitation_pages as guests_invitations
+from trouvaille.guests import join_pages, pass_pages, registration_pages
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
@@ -102,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
         each.key: OpenId(each, redirect_uri=f"{(settings.public_url or '').rstrip('/')}/sign-on/{each.key}/callback")
         for each in site.providers
     }
+    app.state.codes = Codes()
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -117,6 +121,10 @@ def create_app(settings: Settings) -> FastAPI:
         events_print.router,
         rekognition_pages.router,
         photos_pages.router,
+        guests_api.router,
+        registration_pages.router,
+        join_pages.router,
+        pass_pages.router,
         guests_pages.router,
         guests_sign_on_pages.router,
         delivery_pages.router,

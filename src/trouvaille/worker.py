@@ -24,7 +24,7 @@ from trouvaille.events import handover, reminders
 from trouvaille.events import service as events
 from trouvaille.events import tasks as events_tasks
 from trouvaille.faces import tasks as faces_tasks
-from trouvaille.guests import service as guests
+from trouvaille.guests import passes, selfies
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.photos import service as photos
@@ -140,7 +140,8 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
 async def _keep_house(work: Work, settings: Settings) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
-        await guests.forget_undecided(session)
+        await selfies.forget_undecided(session)
+        await passes.forget_lost(session)
         await reindex.ask(session, work.engine)
         await reminders.remind(session)
         await events.erase_expired(session)

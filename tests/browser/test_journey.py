@@ -83,6 +83,8 @@ def _make_event(desk: Page, shots: Shots) -> str:
 def _come_in(phone: Page, code: str, shots: Shots) -> None:
     phone.goto("/")
     phone.locator('input[name="code"]').fill(code.lower())
+    expect(phone.get_by_text("Lea & Tom")).to_be_visible()
+    shots.take(phone, "04a-code")
     phone.keyboard.press("Enter")
     expect(phone.get_by_role("heading", name="Lea & Tom")).to_be_visible()
     shots.take(phone, "04-arrival")
@@ -91,13 +93,12 @@ def _come_in(phone: Page, code: str, shots: Shots) -> None:
     phone.get_by_label("Username").fill("rose")
     phone.get_by_label("E-mail").fill("rose@example.org")
     phone.get_by_label("Password", exact=True).fill(PASSWORD)
-    shots.take(phone, "05-register")
-    phone.get_by_role("button", name="Continue").click()
+    expect(phone.get_by_text("This username is free.")).to_be_visible()
     agree = phone.locator('input[name="agree"]')
     expect(agree).not_to_be_checked()
-    shots.take(phone, "05b-consent")
+    shots.take(phone, "05-register")
     agree.check()
-    phone.get_by_role("button", name="Agree and take a selfie").click()
+    phone.get_by_role("button", name="Continue").click()
     expect(phone).to_have_url(re.compile("/selfie"))
 
 
@@ -172,9 +173,8 @@ def test_in_french_with_a_selfie_from_a_file_that_is_refused_first(
     expect(phone.locator('[name="display_name"]')).to_have_value("Maya")
     phone.locator('[name="username"]').fill("maya")
     phone.locator('[name="password"]').fill(PASSWORD)
-    phone.get_by_role("button", name="Continuer").click()
     phone.locator('input[name="agree"]').check()
-    phone.locator('form button[type="submit"]').last.click()
+    phone.get_by_role("button", name="Continuer").click()
     expect(phone).to_have_url(re.compile("/selfie"))
 
     maya = next(guest for guest in GUESTS if guest.username == "maya")

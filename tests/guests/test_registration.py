@@ -1,11 +1,9 @@
 """Guests are unique per event, and the database has the last word when many come at once."""
 
-import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
 
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts.models import Role
@@ -16,10 +14,11 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import InvalidForm, SignInNeeded
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.events.service import EventPlan
+from trouvaille.events.plans import EventPlan
+from trouvaille.guests import registration
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Guest
-from trouvaille.guests.service import EmailTaken, Registration, UsernameTaken
+from trouvaille.guests.registration import EmailTaken, Registration
 
 pytestmark = pytest.mark.anyio
 
@@ -48,22 +47,9 @@ def _form(username: str, email: str | None = None) -> Registration:
 
 
 async def _register(sessions: Sessions, passwords: Passwords, event: Event, form: Registration) -> Guest:
+    password_hash = await registration.hash_of(sessions, passwords, event, form)
     async with transaction(sessions) as session:
-        return await guests.register(session, passwords, event, form)
-
-
-async def test_of_fifty_who_want_the_same_username_at_once_exactly_one_gets_it(
-    sessions: Sessions, passwords: Passwords
-) -> None:
-    event = await _event(sessions, passwords)
-    forms = [_form("Rose" if number % 2 else "rOSE", f"{number}@example.org") for number in range(50)]
-    answers = await asyncio.gather(
-        *(_register(sessions, passwords, event, form) for form in forms), return_exceptions=True
-    )
-    assert sum(isinstance(answer, Guest) for answer in answers) == 1
-    assert sum(isinstance(answer, UsernameTaken) for answer in answers) == 49
-    async with transaction(sessions) as session:
-        assert await session.scalar(select(func.count()).select_from(Guest)) == 1
+        return await registration.register(session, event, form, password_hash)
 
 
 async def test_username_and_email_are_free_in_another_event(sessions: Sessions, passwords: Passwords) -> None:

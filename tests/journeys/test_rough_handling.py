@@ -1,10 +1,7 @@
 """Slow senders, crowds, crossed requests, odd input: nobody suffers, nothing is left behind, nothing is a 500."""
 
 import asyncio
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +15,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.people import Visitor
-from trouvaille import instance, worker
+from tests.web_process import web_process
+from trouvaille import worker
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.demo.party import GUESTS, selfie_jpeg
 from trouvaille.events.models import Event
-from trouvaille.events.service import NoSuchEvent
-from trouvaille.guests import service as guests
+from trouvaille.events.rights import NoSuchEvent
+from trouvaille.guests import consent, selfies
 from trouvaille.guests.models import Guest
 from trouvaille.photos import service as photos
 from trouvaille.photos.service import Limits
@@ -41,24 +39,8 @@ ROSE = GUESTS[2]
 @pytest.fixture
 def server(settings: Settings) -> Iterator[str]:
     """A web process of its own with a pool of three connections."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    small = {**os.environ, **instance.environment(settings), "TROUVAILLE_DATABASE_POOL_SIZE": "3"}
-    command = [sys.executable, "-m", "trouvaille", "web", "--port", str(port)]
-    process = subprocess.Popen(command, env=small)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(200):
-            try:
-                httpx2.get(f"{address}/livez", timeout=1)
-                break
-            except httpx2.TransportError:
-                time.sleep(0.1)
+    with web_process(settings, pool_size=3) as address:
         yield address
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def _cookie(visitor: Visitor) -> dict[str, str]:
@@ -162,7 +144,7 @@ async def test_withdrawing_while_a_selfie_is_being_sent_leaves_no_selfie(
     async def send() -> None:
         async with transaction(sessions) as session:
             event, who = await subject(session)
-            await guests.submit_selfie(session, storage, event, who, [sealed])
+            await selfies.submit_selfie(session, storage, event, who, [sealed])
 
     async def withdraw() -> None:
         async with transaction(sessions) as session:
@@ -178,9 +160,9 @@ async def test_withdrawing_while_a_selfie_is_being_sent_leaves_no_selfie(
     await asyncio.gather(sending, withdrawing)
     async with transaction(sessions) as session:
         _, who = await subject(session)
-        assert await guests.latest_enrolment(session, who) is None
-        with pytest.raises(guests.ConsentNeeded):
-            await guests.submit_selfie(session, storage, *(await subject(session)), [sealed])
+        assert await selfies.latest_enrolment(session, who) is None
+        with pytest.raises(consent.ConsentNeeded):
+            await selfies.submit_selfie(session, storage, *(await subject(session)), [sealed])
 
 
 @pytest.mark.anyio

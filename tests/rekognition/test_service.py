@@ -11,10 +11,10 @@ from tests.rekognition.conftest import Party
 from tests.rekognition.server import Account, picture
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.events.models import Event
-from trouvaille.events.service import NoSuchEvent
+from trouvaille.events.rights import NoSuchEvent
 from trouvaille.guests import service as guests
+from trouvaille.guests.consent import ConsentNeeded
 from trouvaille.guests.models import Enrolment, Guest
-from trouvaille.guests.service import ConsentNeeded
 from trouvaille.photos.models import Photo
 from trouvaille.photos.service import NoSuchPhoto
 from trouvaille.rekognition import service, upkeep

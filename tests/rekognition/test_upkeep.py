@@ -21,6 +21,7 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.jobs import UPKEEP
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
+from trouvaille.guests import selfies
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.photos import service as photos
@@ -63,7 +64,7 @@ async def accept(sessions: Sessions, enrolment_id: UUID) -> None:
     """As matching does once a selfie is enrolled: older ones of the guest go."""
     async with transaction(sessions) as session:
         enrolment = await session.get_one(Enrolment, enrolment_id)
-        await guests.forget_other_enrolments(session, enrolment)
+        await selfies.forget_other_enrolments(session, enrolment)
         enrolment.state = EnrolmentState.ACCEPTED
 
 
@@ -135,7 +136,7 @@ async def test_a_new_selfie_that_is_given_up_leaves_the_old_one_findable(
     await accept(sessions, first)
     second = await party.send_selfie(guest_id, 90)
     async with transaction(sessions) as session:
-        await guests.refuse(session, await session.get_one(Enrolment, second), "internal")
+        await selfies.refuse(session, await session.get_one(Enrolment, second), "internal")
     await upkeep.sweep(sessions, rekognition)
     [face] = account.faces
     assert (face.who, face.user) == (50, str(guest_id))

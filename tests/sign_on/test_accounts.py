@@ -15,7 +15,7 @@ FORM = {"display_name": "Rose", "username": "rose", "email": "rose@example.org"}
 def _registered(visitor: Visitor, sign_on: SignOn, subject: str = "rose-1", **more: str) -> None:
     assert sign_on(visitor, subject, "event=PARTY234").headers["location"] == "/e/PARTY234/sign-on"
     answer = visitor.post("/e/PARTY234/sign-on", FORM | more)
-    assert answer.headers["location"] == "/e/PARTY234/consent", answer.text
+    assert answer.headers["location"] == "/e/PARTY234/photos", answer.text
 
 
 def test_a_new_guest_sees_what_is_kept_says_yes_and_comes_back(
@@ -26,12 +26,13 @@ def test_a_new_guest_sees_what_is_kept_says_yes_and_comes_back(
     page = rose.get("/e/PARTY234/sign-on").text
     assert 'value="rose@example.org"' in page and 'value="Rose"' in page and "Club · rose@example.org" in page
     assert query("SELECT 1 FROM guests") == []
-    assert rose.post("/e/PARTY234/sign-on", FORM).headers["location"] == "/e/PARTY234/consent"
+    answer = rose.post("/e/PARTY234/sign-on", FORM | {"agree": "yes"})
+    assert answer.headers["location"] == "/e/PARTY234/selfie"
     assert query("SELECT password_hash, email_confirmed_at IS NOT NULL FROM guests") == [("", True)]
-    assert "identity.linked" in [act for (act,) in query("SELECT act FROM audit")]
+    assert {"identity.linked", "consent.given"} <= {act for (act,) in query("SELECT act FROM audit")}
     later = visitor()
     assert sign_on(later).headers["location"] == "/e/PARTY234/photos"
-    assert later.get("/e/PARTY234/consent").status_code == 200
+    assert later.get("/e/PARTY234/selfie").status_code == 200
     # What was proved is good once.
     assert rose.get("/e/PARTY234/sign-on").headers["location"] == "/e/PARTY234/register"
 
@@ -192,3 +193,18 @@ def test_identities_go_with_their_account(ada: Visitor, visitor: Visitors, sign_
     rose.post("/e/PARTY234/me/delete", {"username": "rose"})
     assert query("SELECT 1 FROM guest_identities") == []
     assert "No account here is linked" in sign_on(visitor()).text
+
+
+def test_who_signs_on_elsewhere_joins_another_event_without_a_password_and_comes_back_to_both(
+    ada: Visitor, visitor: Visitors, sign_on: SignOn, query: Query
+) -> None:
+    ada.make_event("OTHER234", name="Summer party")
+    visitor().register("OTHER234", "rose", email="another@example.org")
+    rose = visitor()
+    _registered(rose, sign_on)
+    assert 'type="password"' not in rose.get("/e/OTHER234/join").text
+    assert rose.post("/e/OTHER234/join", {"username": "rosalie"}).headers["location"] == "/e/OTHER234/photos"
+    later = visitor()
+    sign_on(later, why="event=OTHER234")
+    assert later.get("/e/OTHER234/photos").status_code == 200
+    assert query("SELECT count(*) FROM guest_identities") == [(2,)]

@@ -53,6 +53,8 @@ class Act(StrEnum):
     EVENT_DELETED = "event.deleted"
     FACES_ATTESTED = "faces.attested"
     GUEST_REGISTERED = "guest.registered"
+    PASS_MADE = "pass.made"  # noqa: S105
+    PASS_UPGRADED = "pass.upgraded"  # noqa: S105
     GUEST_DELETED = "guest.deleted"
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
@@ -90,6 +92,8 @@ LABELS: dict[str, str] = {
     Act.EVENT_DELETED: N_("Event deleted"),
     Act.FACES_ATTESTED: N_("Face finding switched on"),
     Act.GUEST_REGISTERED: N_("Guest registered"),
+    Act.PASS_MADE: N_("Guest pass made"),
+    Act.PASS_UPGRADED: N_("Guest pass turned into an account"),
     Act.GUEST_DELETED: N_("Guest deleted"),
     Act.CONSENT_GIVEN: N_("Consent given"),
     Act.CONSENT_WITHDRAWN: N_("Consent withdrawn"),

@@ -117,7 +117,9 @@ async def _strengthen(
 
 
 async def is_own_password(session: AsyncSession, passwords: Passwords, subject: Subject, password: str) -> bool:
-    """Whether somebody who is signed in knows their password."""
+    """Whether somebody who is signed in knows their password; who has none does not."""
+    if not subject.names:
+        return False
     recipes = await passwords.recipes(session)
     stretched = await passwords.stretch(recipes, subject.names[0], password[:1000])
     return stretched.fits(subject.password_hash)

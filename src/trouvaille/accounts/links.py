@@ -1,4 +1,4 @@
-"""Links that work once: to set a new password, and to confirm an address."""
+"""Links that work once: to set a new password, to confirm an address, and to come back without a password."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,7 +17,7 @@ from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Gone, Invalid
 from trouvaille.core.secrets import Vault, new_token, token_hash
 
-LASTS = {Purpose.RESET: timedelta(hours=1), Purpose.CONFIRM: timedelta(days=7)}
+LASTS = {Purpose.RESET: timedelta(hours=1), Purpose.CONFIRM: timedelta(days=7), Purpose.RETURN: timedelta(days=30)}
 
 
 class LinkOver(Gone):

@@ -119,6 +119,7 @@ class Purpose(StrEnum):
 
     RESET = "reset"
     CONFIRM = "confirm"
+    RETURN = "return"
 
 
 class Link(Identified, Base):

@@ -105,13 +105,16 @@ class Passwords:
         Args:
             names: what its owner may type to sign in; at most two.
         """
-        recipe = await self._present_recipe(session)
+        return await self.make(await self._present_recipe(session), password, names)
+
+    async def make(self, recipe: Recipe, password: str, names: Sequence[str]) -> str:
+        """The hash to keep, by a recipe that was read before: no transaction need be open meanwhile."""
         salt = secrets.token_urlsafe(16)
         keys = [await self._compute(recipe, name, password) for name in names]
         return "$".join([MARK, recipe.id.hex, salt, *(_digest(key, salt) for key in keys)])
 
     async def recipes(self, session: AsyncSession) -> list[Recipe]:
-        """All that hashes may be made by; at least one."""
+        """All that hashes may be made by; the first is for new ones."""
         present = await self._present_recipe(session)
         others = await session.scalars(select(PasswordRecipe).where(PasswordRecipe.id != present.id))
         return [present, *(_as_recipe(other) for other in others)]

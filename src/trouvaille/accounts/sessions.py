@@ -158,6 +158,12 @@ async def others_of(session: AsyncSession, viewer: Viewer) -> list[Subject]:
     return sorted((who for who in found if who is not None), key=lambda who: (who.kind != "staff", who.detail))
 
 
+async def prove(session: AsyncSession, viewer: Viewer, subject: Subject) -> None:
+    """Let the viewer's session switch to an account that they have just made in it."""
+    session.add(Proof(session_id=viewer.session_id, subject_id=subject.id, kind=subject.kind))
+    await session.flush()
+
+
 async def switch(session: AsyncSession, viewer: Viewer, subject: Subject) -> tuple[str, datetime]:
     """Go on as another account that was proved when this session began.
 

@@ -33,9 +33,9 @@ from trouvaille.events import service as events
 from trouvaille.events.codes import propose_code
 from trouvaille.events.models import Event
 from trouvaille.events.plans import EventPlan
-from trouvaille.guests import service as guests
+from trouvaille.guests import registration, selfies
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
-from trouvaille.guests.service import Registration
+from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
 from trouvaille.photos import service as photos
@@ -113,12 +113,13 @@ class Party:
 
     async def add_guest(self, sample: SampleGuest) -> None:
         """Register a sample guest, agree for them, and send their selfie."""
-        form = Registration(sample.name, sample.username, f"{sample.username}@example.org", self.password)
+        email = f"{sample.username}@example.org"
+        form = Registration(sample.name, sample.username, email, self.password, locale="fr", agrees=True)
+        password_hash = await registration.hash_of(self.sessions, self.passwords, self.event, form)
         async with transaction(self.sessions) as session:
-            guest = await guests.register(session, self.passwords, self.event, form)
-            await guests.give_consent(session, guest, locale="fr")
+            guest = await registration.register(session, self.event, form, password_hash)
             selfie = selfie_jpeg(sample, self.samples)
-            await guests.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(selfie)])
+            await selfies.submit_selfie(session, self.storage, self.event, guest, [self.vault.seal(selfie)])
 
     async def wait(self) -> None:
         """Until every photo and every selfie is decided.

@@ -75,6 +75,8 @@ class Event(Identified, Base):
     accent: Mapped[str] = mapped_column(String(7))
     gallery: Mapped[Gallery] = mapped_column(words(Gallery), default=Gallery.GUESTS)
     downloads: Mapped[Downloads] = mapped_column(words(Downloads), default=Downloads.ORIGINAL)
+    # Whether one may come in by name alone, without an account.
+    guest_pass: Mapped[bool] = mapped_column(default=False)
     faces_attested_at: Mapped[datetime | None]
     # No foreign key: who said so stays on record when their account is gone.
     faces_attested_by: Mapped[UUID | None]

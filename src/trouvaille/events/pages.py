@@ -7,13 +7,13 @@ from fastapi.responses import Response
 
 from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.core.errors import Refused
-from trouvaille.events import pictures, service
+from trouvaille.events import checks, pictures, service
 from trouvaille.events.themes import ink_on
 from trouvaille.web import i18n
-from trouvaille.web.errors import status_of
+from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session
+from trouvaille.web.site import Session, ThisSite, sender_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -25,14 +25,21 @@ async def landing(request: Request) -> Response:
 
 @router.get("/go")
 async def find(
-    request: Request, session: Session, viewer: MaybeViewer, code: Annotated[str, Query(max_length=100)] = ""
+    request: Request,
+    session: Session,
+    site: ThisSite,
+    viewer: MaybeViewer,
+    code: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
     form = Form({"code": code})
     try:
+        await checks.count_check(site.sessions, site.vault, address=sender_of(request))
         event = await service.by_code(session, code, viewer)
     except Refused as error:
         error.field = "code"
-        return page(request, "events/landing.html", status=status_of(error), form=form.refused(error))
+        shown = page(request, "events/landing.html", status=status_of(error), form=form.refused(error))
+        shown.headers.update(retry_headers(error))
+        return shown
     return go(f"/e/{event.code}")
 
 

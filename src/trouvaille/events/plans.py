@@ -29,6 +29,7 @@ class EventPlan:
     accent: str = DEFAULT_ACCENT
     gallery: Gallery = Gallery.GUESTS
     downloads: Downloads = Downloads.ORIGINAL
+    guest_pass: bool = False
     ends_on: date | None = None
     time_zone: str = "UTC"
     place: str = ""
@@ -81,6 +82,7 @@ class EventPlan:
         event.accent = self.accent
         event.gallery = self.gallery
         event.downloads = self.downloads
+        event.guest_pass = self.guest_pass
 
 
 def clean_place(place: str) -> str:

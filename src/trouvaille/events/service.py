@@ -248,6 +248,7 @@ async def duplicate(session: AsyncSession, viewer: Viewer, event: Event, *, name
         accent=event.accent,
         gallery=event.gallery,
         downloads=event.downloads,
+        guest_pass=event.guest_pass,
     )
     session.add(made)
     await session.flush()

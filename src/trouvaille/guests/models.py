@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, func
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, func
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -21,23 +21,30 @@ class Guest(Identified, Base):
     __tablename__ = "guests"
 
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
-    username: Mapped[str] = mapped_column(String(40))
-    email: Mapped[str] = mapped_column(String(254))
+    # None in a guest pass, which has a name and nothing else; PostgreSQL counts NULLs as different from each other.
+    username: Mapped[str | None] = mapped_column(String(40))
+    email: Mapped[str | None] = mapped_column(String(254))
     email_confirmed_at: Mapped[datetime | None]
     display_name: Mapped[str] = mapped_column(String(80))
-    password_hash: Mapped[str] = mapped_column(String(200))
+    password_hash: Mapped[str | None] = mapped_column(String(200))
     locale: Mapped[str] = mapped_column(String(5), default="en")
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (
         Index("uq_guests_event_username", event_id, func.lower(username), unique=True),
         Index("uq_guests_event_email", event_id, func.lower(email), unique=True),
+        CheckConstraint("(username IS NULL) = (email IS NULL)", name="names"),
         # Signing in looks across events.
         Index("ix_guests_username", func.lower(username)),
         Index("ix_guests_email", func.lower(email)),
         # The guest list runs from A to Z.
         Index("ix_guests_roster", event_id, func.lower(display_name), "id"),
     )
+
+    @property
+    def is_pass(self) -> bool:
+        """Whether this is a guest pass, which has neither names nor password."""
+        return self.username is None
 
 
 class GuestIdentity(LinkedIdentity, Base):

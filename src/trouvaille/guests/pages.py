@@ -1,23 +1,21 @@
-"""A guest's way in: register, agree, take a selfie."""
+"""A guest and their face: agree, take a selfie, say which face it is."""
 
 import asyncio
 from typing import Annotated, Any, TypedDict
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
-from trouvaille.accounts.identity import MaybeViewer, ThesePasswords
-from trouvaille.accounts.pages import welcome
+from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.core.db import transaction
-from trouvaille.core.errors import N_, Invalid, Refused, TooLarge
+from trouvaille.core.errors import N_, Invalid, TooLarge
 from trouvaille.core.images import check_image
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests import consent, invitations, service
+from trouvaille.guests import consent, selfies, service
 from trouvaille.guests.models import Guest
 from trouvaille.guests.reasons import reason_for
-from trouvaille.guests.service import Registration
 from trouvaille.web import i18n
 from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
@@ -36,7 +34,6 @@ router = APIRouter(include_in_schema=False, prefix="/e/{code}")
 # Phones take 12 to 50 megapixels; more costs a worker memory and brings no better template.
 SELFIE_PIXELS = 64_000_000
 SELFIE_FRAMES = 4
-FIELDS = ("display_name", "username", "email", "password")
 
 
 async def _open_event(request: Request, session: Session, code: str) -> Event:
@@ -63,47 +60,15 @@ async def _guest(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Gue
 ThisGuest = Annotated[Guest, Depends(_guest)]
 
 
-@router.get("/register")
-async def register_form(
-    request: Request,
-    session: Session,
-    event: OpenEvent,
-    viewer: MaybeViewer,
-    invitation: Annotated[str, Query(max_length=100)] = "",
-) -> Response:
-    if viewer is not None and viewer.event_id == event.id:
-        return go(f"/e/{event.code}/photos")
-    form = Form()
-    if invitation:
-        known, invited_to = await invitations.by_token(session, invitation)
-        if invited_to.id == event.id:
-            form = Form({"display_name": known.name, "email": known.email, "invitation": invitation})
-    return page(request, "guests/register.html", event=event, form=form)
-
-
-@router.post("/register")
-async def register(request: Request, session: Session, event: OpenEvent, passwords: ThesePasswords) -> Response:
-    form = typed(await request.form(), *FIELDS, "invitation")
-    values = {name: form.value(name) for name in FIELDS}
-    try:
-        guest = await service.register(session, passwords, event, Registration(**values, locale=i18n.current()))
-    except Refused as error:
-        return page(request, "guests/register.html", status=status_of(error), event=event, form=form.refused(error))
-    await invitations.join(session, guest, form.value("invitation"))
-    first = f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos"
-    return await welcome(request, session, "guest", guest.id, first)
-
-
 def _consent_page(request: Request, event: Event, form: Form, status: int = 200) -> Response:
-    text = {"version": consent.VERSION, "paragraphs": [i18n.gettext(each) for each in consent.PARAGRAPHS]}
-    return page(request, "guests/consent.html", status=status, event=event, consent=text, form=form)
+    return page(request, "guests/consent.html", status=status, event=event, consent=consent.shown(), form=form)
 
 
 @router.get("/consent")
 async def consent_form(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     if not event.faces_on:
         return go(f"/e/{event.code}/photos")
-    if await service.consent_of(session, guest) is not None:
+    if await consent.consent_of(session, guest) is not None:
         return go(f"/e/{event.code}/selfie")
     return _consent_page(request, event, Form())
 
@@ -114,7 +79,7 @@ async def agree(request: Request, session: Session, event: ThisEvent, guest: Thi
     if form.value("agree") != "yes":
         wrong = Invalid(N_("Tick the box if you agree, or continue without your face."), field="agree")
         return _consent_page(request, event, form.refused(wrong), status=422)
-    await service.give_consent(session, guest, locale=i18n.current())
+    await consent.give_consent(session, guest, locale=i18n.current())
     return go(f"/e/{event.code}/selfie")
 
 
@@ -123,7 +88,7 @@ async def selfie_form(
     request: Request, session: Session, event: ThisEvent, guest: ThisGuest, again: bool = False
 ) -> Response:
     if not event.faces_on:
-        raise service.FacesOff
+        raise selfies.FacesOff
     state = await service.face_state(session, guest)
     if state.consent_given_at is None:
         return go(f"/e/{event.code}/consent")
@@ -165,7 +130,7 @@ async def _sender(site: ThisSite, viewer: MaybeViewer, code: str) -> Event:
     """The event of a guest who may send a selfie, asked in a transaction that is over before the picture is read."""
     async with transaction(site.sessions) as session:
         event = await events.shown_by_code(session, code)
-        await service.check_may_send(session, event, await service.of_viewer(session, viewer, event))
+        await selfies.check_may_send(session, event, await service.of_viewer(session, viewer, event))
     return event
 
 
@@ -188,7 +153,7 @@ async def send_selfie(
         sealed = [await asyncio.to_thread(site.vault.seal, frame) for frame in frames]
         async with transaction(site.sessions) as session:
             guest = await service.of_viewer(session, viewer, event)
-            await service.submit_selfie(session, site.storage, event, guest, sealed)
+            await selfies.submit_selfie(session, site.storage, event, guest, sealed)
     except (Invalid, TooLarge) as error:
         if wants_json(request):
             raise
@@ -202,13 +167,13 @@ async def send_selfie(
 async def choose_face(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     form = typed(await request.form(), "face")
     face = form.value("face")
-    await service.choose(session, guest, int(face) if face.isdecimal() else -1)
+    await selfies.choose(session, guest, int(face) if face.isdecimal() else -1)
     return go(f"/e/{event.code}/selfie")
 
 
 @router.get("/selfie/choice")
 async def choice_picture(session: Session, site: ThisSite, event: ThisEvent, guest: ThisGuest) -> Response:
-    jpeg = await service.choice_picture(session, site.storage, site.vault, guest)
+    jpeg = await selfies.choice_picture(session, site.storage, site.vault, guest)
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 

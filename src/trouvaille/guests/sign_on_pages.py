@@ -9,23 +9,25 @@ from trouvaille.accounts import identities, sign_on
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts.pages import welcome
 from trouvaille.accounts.sign_on import Proved
+from trouvaille.core.db import transaction
 from trouvaille.core.errors import Refused
+from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests import invitations
+from trouvaille.guests import door
 from trouvaille.guests import sign_on as registration
 from trouvaille.guests.pages import OpenEvent
+from trouvaille.guests.registration_pages import form_page, next_step, open_event
 from trouvaille.guests.sign_on import Newcomer
 from trouvaille.web import i18n
-from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
-from trouvaille.web.render import go, page
-from trouvaille.web.site import Session
+from trouvaille.web.render import go
+from trouvaille.web.site import ThisSite, sender_of
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}/sign-on")
 
 
-def _page(request: Request, event: Event, proved: Proved, form: Form, *, status: int = 200) -> Response:
-    return page(request, "guests/sign_on.html", status=status, event=event, proved=proved, form=form)
+def _page(request: Request, event: Event, proved: Proved, form: Form, error: Refused | None = None) -> Response:
+    return form_page(request, "guests/sign_on.html", event, form, error, proved=proved)
 
 
 def _proposed(proved: Proved) -> dict[str, str]:
@@ -44,21 +46,29 @@ async def sign_on_form(request: Request, event: OpenEvent) -> Response:
 
 
 @router.post("")
-async def register(request: Request, session: Session, event: OpenEvent) -> Response:
+async def register(request: Request, site: ThisSite, code: str) -> Response:
+    event = await open_event(request, site, code)
     proved = sign_on.proved_for(request, f"guest:{event.code}")
     if proved is None:
         return go(f"/e/{event.code}/register")
-    form = typed(await request.form(), "display_name", "username", "email")
-    typed_in = Newcomer(form.value("display_name"), form.value("username"), form.value("email"), i18n.current())
+    form = typed(await request.form(), "display_name", "username", "email", "agree")
+    typed_in = Newcomer(
+        display_name=form.value("display_name"),
+        username=form.value("username"),
+        email=form.value("email"),
+        locale=i18n.current(),
+        agrees=form.value("agree") == "yes",
+    )
     try:
-        guest = await registration.register(session, event, typed_in, verified=proved.identity.email)
+        await door.count_coming(site.sessions, site.vault, address=sender_of(request), event_id=event.id)
+        async with transaction(site.sessions) as session:
+            present = await events.open_by_code(session, event.code)
+            guest = await registration.register(session, present, typed_in, verified=proved.identity.email)
+            subject = await accounts.subject_of(session, "guest", guest.id)
+            assert subject is not None
+            await identities.link(session, subject, proved.identity, shown=proved.shown)
+            response = await welcome(request, session, "guest", guest.id, next_step(event, agrees=typed_in.agrees))
     except Refused as error:
-        return _page(request, event, proved, form.refused(error), status=status_of(error))
-    subject = await accounts.subject_of(session, "guest", guest.id)
-    assert subject is not None
-    await invitations.join(session, guest, "")
-    await identities.link(session, subject, proved.identity, shown=proved.shown)
-    first = f"/e/{event.code}/consent" if event.faces_on else f"/e/{event.code}/photos"
-    response = await welcome(request, session, "guest", guest.id, first)
+        return _page(request, event, proved, form, error)
     sign_on.forget(request, response)
     return response

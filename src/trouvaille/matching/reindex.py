@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 from trouvaille.core.clock import now
 from trouvaille.core.jobs import PHOTOS, SELFIES, defer_again
 from trouvaille.events.models import Event
-from trouvaille.guests import service as guests
+from trouvaille.guests import selfies
 from trouvaille.guests.models import Enrolment, EnrolmentState
 from trouvaille.matching.calibration import Tail
 from trouvaille.matching.engine import FaceEngine
@@ -49,7 +49,7 @@ async def ask(session: AsyncSession, engine: FaceEngine) -> int:
     if not most:
         return 0
     await engine.catch_up(session)
-    asked = await guests.resume_put_off(session, most=most) + await photos.resume_put_off(session, most=most)
+    asked = await selfies.resume_put_off(session, most=most) + await photos.resume_put_off(session, most=most)
     asked += await _ask_for_selfies(session, engine.identity, most) + await _ask_for_photos(
         session, engine.identity, most
     )

@@ -19,10 +19,10 @@ from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.faces import service as faces
-from trouvaille.guests import service as guests
+from trouvaille.guests import selfies
+from trouvaille.guests.consent import ConsentNeeded, consent_of
 from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
-from trouvaille.guests.service import ConsentNeeded
 from trouvaille.matching import reindex, service
 from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
 from trouvaille.photos import service as photos
@@ -145,7 +145,7 @@ async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: s
         return
     if reason != "worker_died" and enrolment.reason == SELFIE_PUT_OFF:
         return  # it is asked for again
-    await guests.refuse(session, enrolment, reason)
+    await selfies.refuse(session, enrolment, reason)
 
 
 @job("matching.enrol", queue=SELFIES, abandon=_give_up_selfie)
@@ -176,14 +176,14 @@ async def enrol(work: Work, *, enrolment_id: str, guest_id: str, event_id: str) 
         if later.soon:
             raise
     else:
-        await guests.keep_frames(work.storage, enrolment, [work.vault.seal(jpeg) for jpeg in looked.jpegs])
+        await selfies.keep_frames(work.storage, enrolment, [work.vault.seal(jpeg) for jpeg in looked.jpegs])
         await work.storage.delete([enrolment.choice_key])
         async with transaction(work.sessions) as session:
             await _keep_selfie(session, engine, enrolment, looked)
 
 
 async def _frames(work: Work, enrolment: Enrolment) -> list[bytes]:
-    return [work.vault.unseal(sealed) for sealed in await guests.frames_of(work.storage, enrolment)]
+    return [work.vault.unseal(sealed) for sealed in await selfies.frames_of(work.storage, enrolment)]
 
 
 def _chosen(enrolment: Enrolment) -> Box | None:
@@ -196,13 +196,13 @@ def _chosen(enrolment: Enrolment) -> Box | None:
 async def _ask_who(work: Work, seen: Enrolment, frame: bytes, error: SeveralFaces) -> None:
     """Keep the one picture that the question is about, and put the question."""
     await work.storage.put(seen.choice_key, work.vault.seal(error.jpeg))
-    await guests.keep_frames(work.storage, seen, [work.vault.seal(frame)])
+    await selfies.keep_frames(work.storage, seen, [work.vault.seal(frame)])
     async with transaction(work.sessions) as session:
         enrolment = await session.get(Enrolment, seen.id, with_for_update=True)
         if enrolment is None:  # consent was withdrawn while we looked
             await erase(session, prefix=seen.folder)
             return
-        await guests.ask_who(session, enrolment, size_wh=error.size_wh, boxes_xyxy=error.boxes_xyxy)
+        await selfies.ask_who(session, enrolment, size_wh=error.size_wh, boxes_xyxy=error.boxes_xyxy)
 
 
 def _reason_of(error: SelfieRefused | Unreadable | NotFound | ConsentNeeded) -> str:
@@ -215,7 +215,7 @@ async def _refuse(work: Work, enrolment_id: UUID, reason: str) -> None:
     async with transaction(work.sessions) as session:
         enrolment = await session.get(Enrolment, enrolment_id, with_for_update=True)
         if enrolment is not None:
-            await guests.refuse(session, enrolment, reason)
+            await selfies.refuse(session, enrolment, reason)
 
 
 async def _remove_selfie(work: Work, seen: Enrolment) -> None:
@@ -225,14 +225,14 @@ async def _remove_selfie(work: Work, seen: Enrolment) -> None:
         if enrolment is None:
             await erase(session, prefix=seen.folder)
         else:
-            await guests.remove_enrolment(session, enrolment)
+            await selfies.remove(session, [enrolment])
 
 
 async def _put_off_selfie(work: Work, enrolment_id: UUID) -> None:
     async with transaction(work.sessions) as session:
         enrolment = await session.get(Enrolment, enrolment_id, with_for_update=True)
         if enrolment is not None and enrolment.state is EnrolmentState.WAITING:
-            await guests.put_off(session, enrolment)
+            await selfies.put_off(session, enrolment)
 
 
 async def _keep_selfie(session: AsyncSession, engine: FaceEngine, seen: Enrolment, looked: SelfieAnalysis) -> None:
@@ -242,15 +242,15 @@ async def _keep_selfie(session: AsyncSession, engine: FaceEngine, seen: Enrolmen
         await erase(session, prefix=seen.folder)
         return
     guest = await session.get(Guest, enrolment.guest_id)
-    if guest is None or await guests.consent_of(session, guest) is None:
-        await guests.remove_enrolment(session, enrolment)
+    if guest is None or await consent_of(session, guest) is None:
+        await selfies.remove(session, [enrolment])
         return
-    await guests.forget_other_enrolments(session, enrolment)
+    await selfies.forget_other_enrolments(session, enrolment)
     enrolment.state, enrolment.reason, enrolment.decided_at = EnrolmentState.ACCEPTED, None, now()
     await session.flush()
     await engine.keep_selfie(session, enrolment, looked, new=True)
     await service.ask_to_settle(session, enrolment.event_id)
-    await guests.tell(session, enrolment)
+    await selfies.tell(session, enrolment)
 
 
 @job("matching.look_again", queue=SELFIES)

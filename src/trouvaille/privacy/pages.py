@@ -6,17 +6,19 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from trouvaille.accounts.identity import MaybeViewer, sign_out
-from trouvaille.core.errors import N_, Invalid, Refused
+from trouvaille.accounts.service import clean_email
+from trouvaille.core.errors import N_, Invalid, NotFound, Refused
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
+from trouvaille.guests import passes, selfies
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Guest
 from trouvaille.privacy import service
-from trouvaille.web.errors import status_of
+from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.i18n import settle
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite
+from trouvaille.web.site import Session, ThisSite, address_of, sender_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -46,7 +48,7 @@ async def privacy(request: Request, viewer: MaybeViewer) -> Response:
 async def _me(
     request: Request, session: Session, event: Event, guest: Guest, form: Form, *, status: int = 200
 ) -> Response:
-    state, accepted = await guests.face_state(session, guest), await guests.accepted_enrolment(session, guest.id)
+    state, accepted = await guests.face_state(session, guest), await selfies.accepted_enrolment(session, guest.id)
     return page(
         request,
         "privacy/me.html",
@@ -57,7 +59,7 @@ async def _me(
         consent_given_at=state.consent_given_at,
         selfie_url=f"/e/{event.code}/me/selfie" if accepted is not None else None,
         form=form,
-        done="withdrawn" if request.query_params.get("done") == "withdrawn" else None,
+        done=request.query_params.get("done"),
     )
 
 
@@ -68,8 +70,26 @@ async def me(request: Request, session: Session, event: ThisEvent, guest: ThisGu
 
 @router.get("/e/{code}/me/selfie")
 async def my_selfie(session: Session, site: ThisSite, guest: ThisGuest) -> Response:
-    data = await guests.selfie_of(session, site.storage, site.vault, guest)
+    data = await selfies.selfie_of(session, site.storage, site.vault, guest)
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
+
+
+@router.post("/e/{code}/me/return-link")
+async def send_way_back(
+    request: Request, session: Session, site: ThisSite, event: ThisEvent, guest: ThisGuest
+) -> Response:
+    if not guest.is_pass or not site.sends_mail:
+        raise NotFound
+    form = typed(await request.form(), "email")
+    try:
+        email = clean_email(form.value("email"))
+        await passes.count_letter(site.sessions, site.vault, guest, email=email, address=sender_of(request))
+    except Refused as error:
+        shown = await _me(request, session, event, guest, form.refused(error), status=status_of(error))
+        shown.headers.update(retry_headers(error))
+        return shown
+    await passes.send_way_back(session, site.vault, guest, event, email=email, public_url=address_of(request))
+    return go(f"/e/{event.code}/me?done=sent")
 
 
 @router.post("/e/{code}/me/withdraw")

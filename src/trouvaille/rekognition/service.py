@@ -24,8 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
+from trouvaille.guests.consent import ConsentNeeded
 from trouvaille.guests.models import Consent, Enrolment, EnrolmentState
-from trouvaille.guests.service import ConsentNeeded
 from trouvaille.photos.models import Photo
 from trouvaille.photos.service import NoSuchPhoto
 from trouvaille.rekognition.answers import Belonging, FoundFace, IndexedFace

@@ -74,8 +74,8 @@ async def export(session: Session, event: ThisEvent, search: Search = "", only: 
     rows = [
         (
             row.display_name,
-            row.username,
-            row.email,
+            row.username or "",
+            row.email or "",
             row.created_at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
             words[row.selfie == "accepted"],
             row.photos,

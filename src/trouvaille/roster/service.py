@@ -34,12 +34,15 @@ class Only(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A guest as their organiser sees them. ``selfie``: a word of ``EnrolmentState``, or ``none``."""
+    """A guest as their organiser sees them; a guest pass has neither username nor address.
+
+    ``selfie``: a word of ``EnrolmentState``, or ``none``.
+    """
 
     id: UUID
     display_name: str
-    username: str
-    email: str
+    username: str | None
+    email: str | None
     created_at: datetime
     selfie: str
     photos: int
@@ -66,7 +69,9 @@ def _is_listed(only: Only) -> ColumnElement[bool] | None:
     return None
 
 
-def _rows(event_id: UUID, search: str, only: Only) -> Select[UUID, str, str, str, datetime, EnrolmentState, int]:
+def _rows(
+    event_id: UUID, search: str, only: Only
+) -> Select[UUID, str, str | None, str | None, datetime, EnrolmentState, int]:
     """Every guest of an event that is asked for, from A to Z; the one place where the list is scoped to its event."""
     selfie = (
         select(Enrolment.state)
@@ -106,8 +111,8 @@ def _rows(event_id: UUID, search: str, only: Only) -> Select[UUID, str, str, str
 def _row(
     guest_id: UUID,
     display_name: str,
-    username: str,
-    email: str,
+    username: str | None,
+    email: str | None,
     created_at: datetime,
     selfie: EnrolmentState | None,
     photos: int,

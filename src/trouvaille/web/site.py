@@ -56,6 +56,11 @@ def address_of(request: Request) -> str:
     return (site_of(request).public_url or str(request.base_url)).rstrip("/")
 
 
+def sender_of(request: Request) -> str:
+    """The address that a request comes from; empty when it is not known."""
+    return request.client.host if request.client else ""
+
+
 # These read their large bodies themselves, after a first look at who sends them.
 LARGE_BODIES = ("/selfie", "/photos", "/picture")
 

@@ -1,0 +1,77 @@
+"""The check of an event code: what a page says while somebody types one, and how often it may be asked.
+
+Events are remembered for a few seconds by their code, in each web process. That is safe for a check and for nothing
+else: whoever comes in is looked up anew. A code that nobody has is not remembered, so that a new one works at once.
+"""
+
+import time
+from uuid import UUID
+
+from fastapi import Request
+
+from trouvaille.accounts import throttle
+from trouvaille.accounts.entry import address_key
+from trouvaille.accounts.throttle import Charges, Pace
+from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.errors import Invalid
+from trouvaille.core.secrets import Vault
+from trouvaille.events import service
+from trouvaille.events.codes import clean_code
+from trouvaille.events.models import Event
+from trouvaille.events.rights import NoSuchEvent
+
+LASTS_S = 5.0
+REMEMBERED_AT_MOST = 2000
+# A guest who types a code, a username and an address asks about ten times, and a hundred share one address.
+BY_ADDRESS = Pace(free=600, first_s=1, longest_s=60, forgets_one_in_s=1)
+# Short, or a stranger with many addresses could switch the checks off for everybody.
+OF_EVENT = Pace(free=3000, first_s=1, longest_s=5, forgets_one_in_s=0.1)
+
+
+class Codes:
+    """The events that were asked for lately, by code."""
+
+    def __init__(self, lasts_s: float = LASTS_S) -> None:
+        self._lasts_s = lasts_s
+        self._known: dict[str, tuple[float, Event]] = {}
+
+    async def find(self, sessions: Sessions, code: str) -> Event:
+        """The event with this code as it was at most ``LASTS_S`` ago; it may be over.
+
+        Raises:
+            NoSuchEvent
+        """
+        try:
+            code = clean_code(code)
+        except Invalid as error:
+            raise NoSuchEvent from error
+        until, event = self._known.get(code, (0.0, None))
+        if event is None or until < time.monotonic():
+            self._known.pop(code, None)
+            async with transaction(sessions) as session:
+                event = await service.by_code(session, code)
+            if len(self._known) >= REMEMBERED_AT_MOST:
+                self._known.clear()
+            self._known[code] = (time.monotonic() + self._lasts_s, event)
+        return event
+
+
+async def count_check(sessions: Sessions, vault: Vault, *, address: str, event_id: UUID | None = None) -> None:
+    """Count a check.
+
+    Args:
+        event_id: None when the code is nobody's.
+
+    Raises:
+        TooOften
+    """
+    charges: Charges = {address_key(vault, address, what="checks"): BY_ADDRESS}
+    if event_id is not None:
+        charges = {**charges, vault.fingerprint("attempts", f"checks-of:{event_id}"): OF_EVENT}
+    await throttle.charge(sessions, charges)
+
+
+def codes_of(request: Request) -> Codes:
+    """What this process remembers."""
+    codes: Codes = request.app.state.codes
+    return codes

@@ -1,0 +1,36 @@
+"""A web process of its own, reached through real sockets."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+
+from trouvaille import instance
+from trouvaille.settings import Settings
+
+
+@contextmanager
+def web_process(settings: Settings, *, pool_size: int) -> Iterator[str]:
+    """Run `trouvaille web`; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, **instance.environment(settings), "TROUVAILLE_DATABASE_POOL_SIZE": str(pool_size)}
+    process = subprocess.Popen([sys.executable, "-m", "trouvaille", "web", "--port", str(port)], env=environment)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                httpx2.get(f"{address}/livez", timeout=1)
+                break
+            except httpx2.TransportError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
