@@ -19,8 +19,8 @@ from trouvaille.core.storage import Storage
 from trouvaille.matching.by_template import ByTemplate
 from trouvaille.matching.calibration import SFACE_TAIL
 from trouvaille.matching.tasks import index_photo
-from trouvaille.photos import service as photos
-from trouvaille.photos.service import Limits
+from trouvaille.photos import intake
+from trouvaille.photos.intake import Limits, Offer
 from trouvaille.vision.engine import LocalEngine
 from trouvaille.vision.weights import locate
 
@@ -98,10 +98,7 @@ async def shares(data: Sequence[bytes]) -> dict[str, Any]:
             event = await make_event(sessions, staff_id)
             await add_enrolled(sessions, event.id, strangers(GUESTS, seed=1), engine.identity)
             taken = [
-                await photos.take_in(
-                    sessions, storage, LIMITS, event_id=event.id, uploaded_by=None, file_name=None, data=each
-                )
-                for each in data
+                await intake.take_in(sessions, storage, LIMITS, Offer(event.id, None, None), each) for each in data
             ]
             await work.compute(engine.analyse_photo, data[0])  # the first photo takes longer
             database.seconds = store.seconds = 0.0

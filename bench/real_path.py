@@ -33,9 +33,10 @@ from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
+from trouvaille.photos import intake
 from trouvaille.photos import service as photos
+from trouvaille.photos.intake import Limits, Offer
 from trouvaille.photos.models import Photo, PhotoState
-from trouvaille.photos.service import Limits
 from trouvaille.supervisor import supervise
 
 
@@ -66,14 +67,12 @@ class Bench:
 
         async def add(name: str, path: Path) -> None:
             async with gate:
-                await photos.take_in(
+                await intake.take_in(
                     self.sessions,
                     self.storage,
                     self.limits,
-                    event_id=self.event.id,
-                    uploaded_by=None,
-                    file_name=name,
-                    data=await asyncio.to_thread(path.read_bytes),
+                    Offer(self.event.id, None, name),
+                    await asyncio.to_thread(path.read_bytes),
                 )
 
         await asyncio.gather(*(add(name, path) for name, path in files.items()))

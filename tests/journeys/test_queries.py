@@ -36,8 +36,8 @@ def _add(settings: Settings, event_id: str, count: int) -> None:
             photo_id = uuid4()
             connection.execute(
                 "INSERT INTO photos (id, event_id, file_name, sha256, size_bytes, media_type, state,"
-                " width_px, height_px, faces, shown_at, created_at)"
-                " VALUES (%s, %s, 'a.jpg', %s, 1, 'image/jpeg', 'ready', 3, 2, 1, now(), now())",
+                " source, standing, in_general, width_px, height_px, faces, shown_at, created_at)"
+                " VALUES (%s, %s, 'a.jpg', %s, 1, 'image/jpeg', 'ready', 'browser', 'shown', true, 3, 2, 1, now(), now())",
                 (photo_id, event_id, photo_id.bytes * 2),
             )
             connection.execute(

@@ -25,8 +25,8 @@ from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.guests import consent, selfies
 from trouvaille.guests.models import Guest
-from trouvaille.photos import service as photos
-from trouvaille.photos.service import Limits
+from trouvaille.photos import intake
+from trouvaille.photos.intake import Limits, Offer
 from trouvaille.privacy import service as privacy
 from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
@@ -171,14 +171,12 @@ async def test_a_photo_of_an_event_that_was_deleted_meanwhile_leaves_no_bytes(
 ) -> None:
     storage = Storage(settings.photos_url)
     with pytest.raises(NoSuchEvent):
-        await photos.take_in(
+        await intake.take_in(
             sessions,
             storage,
             Limits(10**8, 10**8),
-            event_id=uuid4(),
-            uploaded_by=None,
-            file_name="late.jpg",
-            data=samples["sample1.jpg"].read_bytes(),
+            Offer(uuid4(), None, "late.jpg"),
+            samples["sample1.jpg"].read_bytes(),
         )
     assert await storage.keys_under("events") == []
 

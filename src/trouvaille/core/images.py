@@ -5,7 +5,10 @@ we don't), so the few signatures that we accept stand here.
 """
 
 import io
+import mmap
 import re
+from pathlib import Path
+from typing import BinaryIO
 
 import imagesize
 
@@ -92,18 +95,32 @@ def check_image(data: bytes, *, limit_bytes: int, limit_pixels: int) -> str:
         The media type.
 
     Raises:
-        FileTooLarge, NotAnImage, Truncated, TooManyPixels
+        FileTooLarge, EmptyFile, NotAnImage, Truncated, TooManyPixels
     """
     check_size(len(data), limit_bytes=limit_bytes)
     if not data:
         raise EmptyFile
+    return _check(data, io.BytesIO(data), limit_pixels)
+
+
+def check_image_file(path: Path, *, limit_bytes: int, limit_pixels: int) -> str:
+    """``check_image`` of a file, which is mapped and not read into memory."""
+    size_bytes = path.stat().st_size
+    check_size(size_bytes, limit_bytes=limit_bytes)
+    if not size_bytes:
+        raise EmptyFile
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return _check(data, file, limit_pixels)
+
+
+def _check(data: bytes | mmap.mmap, file: BinaryIO, limit_pixels: int) -> str:
     kind = media_type(data[:16])
     if kind is None:
         raise NotAnImage
     if _is_truncated(data, kind):
         raise Truncated
     try:
-        width_px, height_px = imagesize.get(io.BytesIO(data))
+        width_px, height_px = imagesize.get(file)
     except (ValueError, OSError, IndexError, KeyError, TypeError) as error:
         raise Truncated from error
     if kind in WHOLE_AT_ONCE:
@@ -113,7 +130,7 @@ def check_image(data: bytes, *, limit_bytes: int, limit_pixels: int) -> str:
     return kind
 
 
-def _is_truncated(data: bytes, kind: str) -> bool:
+def _is_truncated(data: bytes | mmap.mmap, kind: str) -> bool:
     """Whether the mark that ends the picture is missing.
 
     JPEG: FF D9 can't occur in entropy-coded data, so it must follow the last FF DA (start of scan); an embedded
@@ -129,7 +146,7 @@ def _is_truncated(data: bytes, kind: str) -> bool:
     return False
 
 
-def _start_of_scan(data: bytes) -> int:
+def _start_of_scan(data: bytes | mmap.mmap) -> int:
     """Where a JPEG's first scan begins, found by walking its segments; -1 when the file ends before."""
     at = 2
     while at + 4 <= len(data):

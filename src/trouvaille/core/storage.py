@@ -54,6 +54,28 @@ class Storage:
         except (OSError, obstore.exceptions.BaseError) as error:
             raise Unavailable from error
 
+    async def put_file(self, key: str, path: Path) -> None:
+        """``put`` of a file on this machine, in flat memory; a large one goes to a distant store in parts.
+
+        A local folder on the same file system takes the file itself under a second name, so that nothing is copied.
+
+        Args:
+            path: nobody writes to it any more, and its bytes are on the disk.
+
+        Raises:
+            Unavailable: the store is full or away.
+        """
+        try:
+            if self._root is not None and await asyncio.to_thread(_take_over, self._root, key, path):
+                return
+            if self._root is not None:
+                await asyncio.to_thread(_check_room, self._root, path)
+            await obstore.put_async(self._store, key, path)
+            if self._root is not None:
+                await asyncio.to_thread(_sync_to_disk, self._root, key)
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise Unavailable from error
+
     async def get(self, key: str) -> bytes:
         """The bytes under ``key``.
 
@@ -107,6 +129,24 @@ class Storage:
     async def keys_under(self, prefix: str) -> list[str]:
         """All keys below a folder, in no order."""
         return [entry["path"] async for batch in obstore.list(self._store, prefix=prefix) for entry in batch]
+
+
+def _check_room(root: Path, path: Path) -> None:
+    if disk_usage(root).free - path.stat().st_size < KEEP_FREE_BYTES:
+        raise Unavailable(NO_ROOM)
+
+
+def _take_over(root: Path, key: str, path: Path) -> bool:
+    """Give a file a name in the store; False where that takes a copy."""
+    target = root / key
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:
+        return False
+    _sync_to_disk(root, key)
+    return True
 
 
 def _sync_to_disk(root: Path, key: str) -> None:

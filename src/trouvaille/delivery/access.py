@@ -18,6 +18,7 @@ from trouvaille.matching.models import Match, Tier, Verdict
 from trouvaille.matching.service import is_asked, is_mine
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.photos.models import shown as photos_shown
 from trouvaille.photos.service import NoSuchPhoto, after_photo
 
 
@@ -104,7 +105,7 @@ def _photos(event: Event, guest: Viewer | None, show: Show | None) -> Select[Pho
         .select_from(Photo)
         .outerjoin(Match, and_(Match.photo_id == Photo.id, theirs))
         .outerjoin(Face, and_(Face.event_id == event.id, Face.id == Match.face_id))
-        .where(Photo.event_id == event.id, Photo.state == PhotoState.READY, _may_see(event, show))
+        .where(Photo.event_id == event.id, photos_shown(), _may_see(event, show))
         .order_by(Photo.shown_at.desc(), Photo.id.desc())
     )
 
@@ -147,7 +148,7 @@ async def one_photo(session: AsyncSession, event: Event, guest: Viewer | None, p
 
 async def counts(session: AsyncSession, event: Event, guest: Viewer | None) -> Counts:
     """What the tabs say, in two queries."""
-    ready = Photo.state == PhotoState.READY
+    ready = photos_shown()
     everything, processing = (
         await session.execute(
             select(func.count().filter(ready), func.count().filter(Photo.state == PhotoState.WAITING)).where(
@@ -183,7 +184,7 @@ async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, ph
             if event.gallery is not Gallery.EVERYONE:
                 raise
     guest = check_looker(viewer, event)
-    query = select(Photo).where(Photo.id == photo_id, Photo.event_id == event.id, Photo.state == PhotoState.READY)
+    query = select(Photo).where(Photo.id == photo_id, Photo.event_id == event.id, photos_shown())
     if guest is not None and not has_general(event):
         query = query.where(
             exists().where(Match.photo_id == Photo.id, Match.guest_id == guest.id, or_(is_mine(), is_asked()))

@@ -38,9 +38,10 @@ from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
+from trouvaille.photos import intake
 from trouvaille.photos import service as photos
+from trouvaille.photos.intake import Limits, Offer
 from trouvaille.photos.models import Photo, PhotoState
-from trouvaille.photos.service import Limits
 from trouvaille.settings import Settings
 from trouvaille.supervisor import supervise
 
@@ -101,14 +102,12 @@ class Party:
     async def add_photos(self) -> None:
         """Upload every sample photo, as the photographer's page does."""
         for name in PHOTOS:
-            await photos.take_in(
+            await intake.take_in(
                 self.sessions,
                 self.storage,
                 self.limits,
-                event_id=self.event.id,
-                uploaded_by=self.event.owner_id,
-                file_name=name,
-                data=self.samples[name].read_bytes(),
+                Offer(self.event.id, self.event.owner_id, name),
+                self.samples[name].read_bytes(),
             )
 
     async def add_guest(self, sample: SampleGuest) -> None:

@@ -75,6 +75,10 @@ class Event(Identified, Base):
     accent: Mapped[str] = mapped_column(String(7))
     gallery: Mapped[Gallery] = mapped_column(words(Gallery), default=Gallery.GUESTS)
     downloads: Mapped[Downloads] = mapped_column(words(Downloads), default=Downloads.ORIGINAL)
+    # Whether a new photo waits until somebody has looked at it.
+    review: Mapped[bool] = mapped_column(default=False)
+    # Whether a new photo is among those that all may look through.
+    general: Mapped[bool] = mapped_column(default=True)
     # Whether one may come in by name alone, without an account.
     guest_pass: Mapped[bool] = mapped_column(default=False)
     faces_attested_at: Mapped[datetime | None]

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, text
+from sqlalchemy import BigInteger, ColumnElement, DateTime, ForeignKey, Index, LargeBinary, String, and_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -22,6 +22,24 @@ class PhotoState(StrEnum):
     FAILED = "failed"
 
 
+class Source(StrEnum):
+    """The way by which a photo came."""
+
+    BROWSER = "browser"
+    COMMAND = "command"
+    CAMERA = "camera"
+    IMPORT = "import"
+
+
+class Standing(StrEnum):
+    """Whether staff want a photo to be seen."""
+
+    SHOWN = "shown"
+    HELD = "held"
+    """It waits until somebody has looked at it."""
+    HIDDEN = "hidden"
+
+
 class Photo(Identified, Base):
     """One photo of an event. The same bytes are in an event at most once."""
 
@@ -36,6 +54,16 @@ class Photo(Identified, Base):
     state: Mapped[PhotoState] = mapped_column(words(PhotoState), default=PhotoState.WAITING)
     # Why it failed; or ``PUT_OFF``, of a photo that is ready but whose faces can't be looked at yet.
     reason: Mapped[str | None] = mapped_column(String(40))
+    source: Mapped[Source] = mapped_column(words(Source), default=Source.BROWSER)
+    standing: Mapped[Standing] = mapped_column(words(Standing), default=Standing.SHOWN)
+    # Whether it is among the photos that all may look through; who is in it sees it anyway.
+    in_general: Mapped[bool] = mapped_column(default=True)
+    # Deleted, and to be brought back until it is removed for good.
+    deleted_at: Mapped[datetime | None]
+    # Make and model.
+    camera: Mapped[str | None] = mapped_column(String(120))
+    # A WebP of some 100 bytes: what stands in the photo's place until its thumbnail is there.
+    placeholder: Mapped[bytes | None] = mapped_column(LargeBinary)
     width_px: Mapped[int | None]
     height_px: Mapped[int | None]
     faces: Mapped[int] = mapped_column(default=0)
@@ -52,6 +80,7 @@ class Photo(Identified, Base):
         # Galleries run from the newest photo to the oldest.
         Index("ix_photos_gallery", event_id, text("shown_at DESC"), text("id DESC")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
+        Index("ix_photos_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_photos_put_off", created_at, postgresql_where=text("reason = 'put_off'")),
     )
 
@@ -68,3 +97,8 @@ class Photo(Identified, Base):
     def rendition_key(self, name: str) -> str:
         """A rendition made by the worker: ``thumb`` or ``view``."""
         return f"{self.folder}/{name}.jpg"
+
+
+def shown() -> ColumnElement[bool]:
+    """Photos that there is something to see of, and that staff want to be seen: the base of every guest's query."""
+    return and_(Photo.state == PhotoState.READY, Photo.standing == Standing.SHOWN, Photo.deleted_at.is_(None))

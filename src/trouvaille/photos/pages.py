@@ -25,10 +25,10 @@ from trouvaille.events.rights import Right
 from trouvaille.events.studio_pages import state_view
 from trouvaille.guests import messages
 from trouvaille.guests import service as guests
-from trouvaille.photos import service
+from trouvaille.photos import intake, service
+from trouvaille.photos.intake import Duplicate, Limits, Offer
 from trouvaille.photos.models import Photo
 from trouvaille.photos.reasons import reason_for
-from trouvaille.photos.service import Duplicate, Limits
 from trouvaille.web.i18n import gettext, say
 from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, Site, ThisSite
@@ -236,14 +236,12 @@ async def _take(site: Site, viewer: Viewer, event_id: UUID, file: UploadFile, re
     try:
         check_size(file.size or 0, limit_bytes=site.limits.photo_bytes)  # before it is read into memory
         data = await file.read()
-        taken = await service.take_in(
+        taken = await intake.take_in(
             site.sessions,
             site.storage,
             Limits(site.limits.photo_bytes, site.limits.photo_pixels),
-            event_id=event_id,
-            uploaded_by=viewer.id,
-            file_name=name,
-            data=data,
+            Offer(event_id, viewer.id, name),
+            data,
         )
     except Duplicate:
         results.duplicates.append({"file_name": name})

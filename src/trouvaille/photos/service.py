@@ -1,28 +1,20 @@
-"""Photos of an event: taking them in, counting, retrying and deleting them."""
+"""Photos of an event: counting, retrying and deleting them."""
 
-import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_, update
 from sqlalchemy import delete as delete_rows
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
 from trouvaille.core.clock import now
-from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.erase import erase
-from trouvaille.core.errors import N_, Conflict, NotFound
-from trouvaille.core.images import check_image, safe_file_name
+from trouvaille.core.errors import N_, NotFound
 from trouvaille.core.jobs import PHOTOS, UPKEEP, defer, defer_again, defer_once
-from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
-from trouvaille.events.rights import NoSuchEvent
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 
 INDEX_JOB = "matching.index_photo"
@@ -36,80 +28,6 @@ class NoSuchPhoto(NotFound):
     """It is not there, or not for this viewer."""
 
     message = N_("We could not find this photo.")
-
-
-class Duplicate(Conflict):
-    """The event has exactly this file already."""
-
-    message = N_("This photo is already here.")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one photo may be."""
-
-    bytes: int
-    pixels: int
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A photo that is on the disk, in the database and in the queue."""
-
-    id: UUID
-    file_name: str
-
-
-async def take_in(
-    sessions: Sessions,
-    storage: Storage,
-    limits: Limits,
-    *,
-    event_id: UUID,
-    uploaded_by: UUID | None,
-    file_name: str | None,
-    data: bytes,
-) -> Accepted:
-    """Keep one photo; when this returns, its bytes are durable and its row and its job are committed.
-
-    It has transactions of its own, since a batch must not fail with one of its files.
-
-    Raises:
-        FileTooLarge, NotAnImage, Truncated, TooManyPixels: nothing was kept.
-        Duplicate: the event has it already.
-        Unavailable: the store is full or away.
-    """
-    kind = await asyncio.to_thread(check_image, data, limit_bytes=limits.bytes, limit_pixels=limits.pixels)
-    digest = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
-    async with transaction(sessions) as session:
-        known = select(Photo.id).where(Photo.event_id == event_id, Photo.sha256 == digest)
-        if await session.scalar(known) is not None:
-            raise Duplicate
-    photo = Photo(id=uuid4(), event_id=event_id)
-    await storage.put(photo.original_key, data)
-    name = safe_file_name(file_name, kind)
-    row = {
-        "id": photo.id,
-        "event_id": event_id,
-        "uploaded_by": uploaded_by,
-        "file_name": name,
-        "sha256": digest,
-        "size_bytes": len(data),
-        "media_type": kind,
-    }
-    try:
-        async with transaction(sessions) as session:
-            fresh = await session.scalar(insert(Photo).values(row).on_conflict_do_nothing().returning(Photo.id))
-            if fresh is not None:
-                await ask_again(session, photo)
-                await live.publish(session, f"event:{event_id}")
-    except IntegrityError as error:  # the event was deleted meanwhile
-        await storage.delete([photo.original_key])
-        raise NoSuchEvent from error
-    if fresh is None:  # the same file came twice at the same moment
-        await storage.delete([photo.original_key])
-        raise Duplicate
-    return Accepted(photo.id, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from trouvaille.guests import service as guests
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_mine
-from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.photos.models import Photo, shown
 from trouvaille.privacy import service as privacy
 
 
@@ -58,7 +58,7 @@ class Page:
 
 def _found() -> ColumnElement[bool]:
     """The matches that a guest sees, of photos that are ready."""
-    return and_(Match.guest_id == Guest.id, is_mine(), Photo.id == Match.photo_id, Photo.state == PhotoState.READY)
+    return and_(Match.guest_id == Guest.id, is_mine(), Photo.id == Match.photo_id, shown())
 
 
 def _is_listed(only: Only) -> ColumnElement[bool] | None:

@@ -1,0 +1,170 @@
+"""Taking photos in: the one way by which a file becomes a photo, whatever brought it."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.core import live
+from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.errors import N_, Conflict
+from trouvaille.core.images import check_image, check_image_file, safe_file_name
+from trouvaille.core.storage import Storage
+from trouvaille.events.models import Event
+from trouvaille.events.rights import NoSuchEvent
+from trouvaille.photos.models import Photo, Source, Standing
+from trouvaille.photos.service import ask_again
+
+
+class Duplicate(Conflict):
+    """The event has exactly this file already. ``photo_id`` is the photo that it is."""
+
+    message = N_("This photo is already here.")
+
+    def __init__(self, photo_id: UUID) -> None:
+        super().__init__()
+        self.photo_id = photo_id
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one photo may be."""
+
+    bytes: int
+    pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file that somebody would like to add to an event."""
+
+    event_id: UUID
+    uploaded_by: UUID | None
+    file_name: str | None
+    source: Source = Source.BROWSER
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A photo that is on the disk, in the database and in the queue."""
+
+    id: UUID
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What is known of a file once it was read from end to end."""
+
+    media_type: str
+    sha256: bytes
+    size_bytes: int
+
+
+async def take_in(sessions: Sessions, storage: Storage, limits: Limits, offer: Offer, data: bytes) -> Accepted:
+    """Keep one photo; when this returns, its bytes are durable and its row and its job are committed.
+
+    It has transactions of its own, since a batch must not fail with one of its files.
+
+    Raises:
+        FileTooLarge, NotAnImage, Truncated, TooManyPixels: nothing was kept.
+        Duplicate: the event has it already.
+        Unavailable: the store is full or away.
+    """
+
+    def check() -> _Checked:
+        kind = check_image(data, limit_bytes=limits.bytes, limit_pixels=limits.pixels)
+        return _Checked(kind, hashlib.sha256(data).digest(), len(data))
+
+    checked = await asyncio.to_thread(check)
+    return await _keep(sessions, storage, offer, checked, lambda key: storage.put(key, data))
+
+
+async def take_in_file(sessions: Sessions, storage: Storage, limits: Limits, offer: Offer, path: Path) -> Accepted:
+    """``take_in`` of a file on this machine, in flat memory. The file is the caller's to remove.
+
+    Args:
+        path: nobody writes to it any more; its bytes are on the disk.
+    """
+
+    def check() -> _Checked:
+        kind = check_image_file(path, limit_bytes=limits.bytes, limit_pixels=limits.pixels)
+        with path.open("rb") as file:
+            return _Checked(kind, hashlib.file_digest(file, "sha256").digest(), path.stat().st_size)
+
+    checked = await asyncio.to_thread(check)
+    return await _keep(sessions, storage, offer, checked, lambda key: storage.put_file(key, path))
+
+
+async def _keep(
+    sessions: Sessions, storage: Storage, offer: Offer, checked: _Checked, put: Callable[[str], Awaitable[None]]
+) -> Accepted:
+    async with transaction(sessions) as session:
+        if (known := await _known(session, offer.event_id, checked.sha256)) is not None:
+            return await _meet(session, known, offer)
+    photo = Photo(id=uuid4(), event_id=offer.event_id)
+    await put(photo.original_key)
+    name = safe_file_name(offer.file_name, checked.media_type)
+    try:
+        async with transaction(sessions) as session:
+            fresh = await _insert(session, photo.id, offer, name, checked)
+            if fresh:
+                await ask_again(session, photo)
+                await live.publish(session, f"event:{offer.event_id}")
+    except (IntegrityError, NoSuchEvent) as error:  # the event was deleted meanwhile
+        await storage.delete([photo.original_key])
+        raise NoSuchEvent from error
+    if fresh:
+        return Accepted(photo.id, name)
+    # The same file came twice at the same moment.
+    await storage.delete([photo.original_key])
+    async with transaction(sessions) as session:
+        if (known := await _known(session, offer.event_id, checked.sha256)) is None:
+            raise NoSuchEvent
+        return await _meet(session, known, offer)
+
+
+async def _known(session: AsyncSession, event_id: UUID, sha256: bytes) -> Photo | None:
+    found: Photo | None = await session.scalar(select(Photo).where(Photo.event_id == event_id, Photo.sha256 == sha256))
+    return found
+
+
+async def _meet(session: AsyncSession, known: Photo, offer: Offer) -> Accepted:
+    """The event has the file: a photo that was deleted a while ago comes back, any other is a duplicate."""
+    back = await session.scalar(
+        update(Photo)
+        .where(Photo.id == known.id, Photo.deleted_at.is_not(None))
+        .values(deleted_at=None, uploaded_by=offer.uploaded_by)
+        .returning(Photo.id)
+    )
+    if back is None:
+        raise Duplicate(known.id)
+    await live.publish(session, f"event:{offer.event_id}")
+    return Accepted(known.id, known.file_name)
+
+
+async def _insert(session: AsyncSession, photo_id: UUID, offer: Offer, name: str, checked: _Checked) -> bool:
+    event = await session.get(Event, offer.event_id)
+    if event is None:
+        raise NoSuchEvent
+    row = {
+        "id": photo_id,
+        "event_id": offer.event_id,
+        "uploaded_by": offer.uploaded_by,
+        "file_name": name,
+        "sha256": checked.sha256,
+        "size_bytes": checked.size_bytes,
+        "media_type": checked.media_type,
+        "source": offer.source,
+        "standing": Standing.HELD if event.review else Standing.SHOWN,
+        "in_general": event.general,
+    }
+    fresh = await session.scalar(insert(Photo).values(row).on_conflict_do_nothing().returning(Photo.id))
+    return fresh is not None
