@@ -23,8 +23,9 @@ demo: setup ## Try it: a sample event with real photos, on this machine
 run: setup ## Run a real instance: database, web and workers
 	@$(BIN)/trouvaille serve
 
+# Three processes a two-core machine: a third of the time goes by waiting.
 test: setup samples browser check ## Run the checks and all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3)
 
 check: setup ## Lint, types, import rules, migrations and translations
 	@$(BIN)/ruff check .
