@@ -137,6 +137,7 @@ ALLOWED: dict[str, set[str]] = {
     "POST /studio/{event_id}/photos/{photo_id}/delete": THE_UPLOADERS,
     "GET /studio/{event_id}/people": THE_STAFF,
     "POST /studio/{event_id}/people/invite": THE_STAFF,
+    "POST /studio/{event_id}/people/quotas": THE_STAFF,
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke": THE_STAFF,
     "POST /studio/{event_id}/people/{staff_id}/remove": THE_STAFF,
     "POST /studio/{event_id}/hand-over": THE_STAFF,

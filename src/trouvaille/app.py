@@ -34,6 +34,7 @@ from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
 from trouvaille.photos import pages as photos_pages
+from trouvaille.photos import quotas
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
@@ -61,8 +62,10 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.database_url is None:
         raise ValueError("the web process needs DATABASE_URL; `trouvaille serve` sets it")
     engine = connect(settings.database_url, pool_size=settings.database_pool_size, application="trouvaille web")
+    sessions = sessions_of(engine)
+    quotas.set_defaults(sessions, settings.quotas())
     site = Site(
-        sessions=sessions_of(engine),
+        sessions=sessions,
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
         hub=Hub(settings.database_url),

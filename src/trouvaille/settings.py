@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from trouvaille.core.provider import GOOGLE, Provider, is_safe
+from trouvaille.core.quota import Defaults
 from trouvaille.core.relay import Relay, Security
 
 
@@ -61,6 +62,11 @@ class Settings(BaseSettings):
     photo_limit_pixels: int = Field(200_000_000, ge=10_000)
     upload_limit_bytes: int = Field(4 * 1024**3, ge=1024)
     selfie_limit_bytes: int = Field(20 * 1024**2, ge=1024)
+    # How much may be added to one event, by all and by one photographer, unless the event says otherwise.
+    event_quota_photos: int | None = Field(None, ge=0, le=2**31 - 1)
+    event_quota_bytes: int | None = Field(None, ge=0, le=2**62)
+    photographer_quota_photos: int | None = Field(None, ge=0, le=2**31 - 1)
+    photographer_quota_bytes: int | None = Field(None, ge=0, le=2**62)
     session_idle_days: int = Field(30, ge=1)
     session_absolute_days: int = Field(180, ge=1)
     hashing_threads: int = Field(2, ge=1, le=64)
@@ -197,6 +203,15 @@ class Settings(BaseSettings):
             sender=self.smtp_sender,
             user=self.smtp_user,
             password=password,
+        )
+
+    def quotas(self) -> Defaults:
+        """How much may be added to one event, where the event itself says nothing."""
+        return Defaults(
+            self.event_quota_photos,
+            self.event_quota_bytes,
+            self.photographer_quota_photos,
+            self.photographer_quota_bytes,
         )
 
     @property

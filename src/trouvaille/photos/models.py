@@ -81,6 +81,13 @@ class Photo(Identified, Base):
         Index("ix_photos_gallery", event_id, text("shown_at DESC"), text("id DESC")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
         Index("ix_photos_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(
+            "ix_photos_quota",
+            event_id,
+            uploaded_by,
+            postgresql_include=["size_bytes"],
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         Index("ix_photos_put_off", created_at, postgresql_where=text("reason = 'put_off'")),
     )
 
