@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     photo_threads: int = Field(1, ge=1, le=64)
     photo_limit_bytes: int = Field(100 * 1024**2, ge=1024)
     photo_limit_pixels: int = Field(200_000_000, ge=10_000)
+    uploads_dir: Path | None = None
+    uploads_kept_hours: float = Field(24, gt=0)
     upload_limit_bytes: int = Field(4 * 1024**3, ge=1024)
     selfie_limit_bytes: int = Field(20 * 1024**2, ge=1024)
     session_idle_days: int = Field(30, ge=1)
@@ -198,6 +200,11 @@ class Settings(BaseSettings):
             user=self.smtp_user,
             password=password,
         )
+
+    @property
+    def staging_dir(self) -> Path:
+        """Where files lie while they arrive; on the photos' own file system nothing has to be copied."""
+        return self.uploads_dir or self.data_dir.absolute() / "uploads"
 
     @property
     def photos_url(self) -> str:
