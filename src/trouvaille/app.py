@@ -33,8 +33,11 @@ from trouvaille.guests import join_pages, pass_pages, registration_pages
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
+from trouvaille.ingest import routes as ingest_routes
+from trouvaille.ingest.service import Receiver
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos import quotas
+from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
@@ -89,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         environment()
         async with site.hub:
             yield
+        app.state.receiver.close()
         app.state.passwords.close()
         await engine.dispose()
 
@@ -103,6 +107,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.site = site
     app.state.passwords = Passwords(
         settings.hashing_threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes
+    )
+    app.state.receiver = Receiver(
+        site.sessions,
+        site.storage,
+        PhotoLimits(settings.photo_limit_bytes, settings.photo_limit_pixels),
+        folder=settings.staging_dir,
+        kept_hours=settings.uploads_kept_hours,
     )
     app.state.sign_on = {
         each.key: OpenId(each, redirect_uri=f"{(settings.public_url or '').rstrip('/')}/sign-on/{each.key}/callback")
@@ -123,6 +134,7 @@ def create_app(settings: Settings) -> FastAPI:
         events_pictures.router,
         events_print.router,
         rekognition_pages.router,
+        *ingest_routes.routers,
         photos_pages.router,
         guests_api.router,
         registration_pages.router,

@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     photo_threads: int = Field(1, ge=1, le=64)
     photo_limit_bytes: int = Field(100 * 1024**2, ge=1024)
     photo_limit_pixels: int = Field(200_000_000, ge=10_000)
+    uploads_dir: Path | None = None
+    uploads_kept_hours: float = Field(24, gt=0)
     upload_limit_bytes: int = Field(4 * 1024**3, ge=1024)
     selfie_limit_bytes: int = Field(20 * 1024**2, ge=1024)
     # How much may be added to one event, by all and by one photographer, unless the event says otherwise.
@@ -213,6 +215,11 @@ class Settings(BaseSettings):
             self.photographer_quota_photos,
             self.photographer_quota_bytes,
         )
+
+    @property
+    def staging_dir(self) -> Path:
+        """Where files lie while they arrive; on the photos' own file system nothing has to be copied."""
+        return self.uploads_dir or self.data_dir.absolute() / "uploads"
 
     @property
     def photos_url(self) -> str:

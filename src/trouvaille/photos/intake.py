@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -50,6 +51,10 @@ class Offer:
     uploaded_by: UUID | None
     file_name: str | None
     source: Source = Source.BROWSER
+    photo_id: UUID | None = None
+    """The id that the photo is to have: who offers a file once more after a failure gives the same."""
+    modified_at: datetime | None = None
+    """As the file system had it that the file came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ async def _keep(
             files=1,
             size_bytes=checked.size_bytes,
         )
-    photo = Photo(id=uuid4(), event_id=offer.event_id)
+    photo = Photo(id=offer.photo_id or uuid4(), event_id=offer.event_id)
     await put(photo.original_key)
     name = safe_file_name(offer.file_name, checked.media_type)
     try:
@@ -137,10 +142,13 @@ async def _keep(
     if fresh:
         return Accepted(photo.id, name)
     # The same file came twice at the same moment.
-    await storage.delete([photo.original_key])
     async with transaction(sessions) as session:
-        if (known := await _known(session, offer.event_id, checked.sha256)) is None:
-            raise NoSuchEvent
+        known = await _known(session, offer.event_id, checked.sha256)
+    if known is None or known.id != photo.id:
+        await storage.delete([photo.original_key])
+    if known is None:
+        raise NoSuchEvent
+    async with transaction(sessions) as session:
         return await _meet(session, known, offer)
 
 
@@ -179,6 +187,7 @@ async def _insert(session: AsyncSession, photo_id: UUID, offer: Offer, name: str
         "size_bytes": checked.size_bytes,
         "media_type": checked.media_type,
         "source": offer.source,
+        "modified_at": offer.modified_at,
         "standing": Standing.HELD if event.review else Standing.SHOWN,
         "in_general": event.general,
     }

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import Sessions, lock_exclusive
-from trouvaille.core.errors import N_, Conflict
+from trouvaille.core.errors import N_, TooLarge
 from trouvaille.core.quota import Defaults
 from trouvaille.events.models import Event, Photographer
 from trouvaille.photos.models import Photo
@@ -20,7 +20,7 @@ GB = 1000**3
 _KEY = "quotas"
 
 
-class QuotaReached(Conflict):
+class QuotaReached(TooLarge):
     """What is offered would not all fit. ``fit``: how many of the files offered would, the smaller number if unsure.
 
     Attributes:
