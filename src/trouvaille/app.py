@@ -35,8 +35,8 @@ from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
 from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest.service import Receiver
+from trouvaille.photos import by_code_api, quotas
 from trouvaille.photos import pages as photos_pages
-from trouvaille.photos import quotas
 from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
@@ -136,6 +136,7 @@ def create_app(settings: Settings) -> FastAPI:
         rekognition_pages.router,
         *ingest_routes.routers,
         photos_pages.router,
+        by_code_api.router,
         guests_api.router,
         registration_pages.router,
         join_pages.router,

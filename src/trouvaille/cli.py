@@ -149,6 +149,30 @@ def worker(
 
 
 @cli.command()
+def upload(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Photos; folders below too.")],
+    code: Annotated[str, typer.Option("--event", help="The event's code.")],
+    server: Annotated[str | None, typer.Option(help="Its address; or TROUVAILLE_SERVER.")] = None,
+    token: Annotated[str | None, typer.Option(help="Access token; better in TROUVAILLE_TOKEN.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="A file that holds the access token.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on and send what is added, until Ctrl-C.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Send raw files too.")] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="Files at the same time.")] = 3,
+    settle: Annotated[float, typer.Option(min=0.1, help="Seconds without a change before a file counts.")] = 2.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> None:
+    """Send a folder of photos to an event, from anywhere. 0: all are there; 1: some are not; 2: wrong use."""
+    from trouvaille.upload_client import command
+    from trouvaille.upload_client.run import Wish
+
+    wish = Wish(folder, watch=watch, raw=raw, parallel=parallel, settle_s=settle)
+    raise typer.Exit(
+        command.run(wish, code=code, server=server, token=token, token_file=token_file, as_json=as_json, quiet=quiet)
+    )
+
+
+@cli.command()
 def demo(
     once: Annotated[bool, typer.Option(help="Do the work without a server, print what was found, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: one JSON object as the last line.")] = False,

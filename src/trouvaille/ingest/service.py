@@ -60,7 +60,7 @@ class NotWhole(Exception):
 
 
 async def check_quota(session: AsyncSession, *, event_id: UUID, uploaded_by: UUID, size_bytes: int) -> None:
-    """Refuse a file because somebody, or an event, has enough; asked at the beginning and the end.
+    """Refuse a file because somebody, or an event, has enough; asked at the beginning. At the end `intake` asks.
 
     Raises:
         QuotaReached
@@ -221,9 +221,6 @@ class Receiver:
         """Minutes or hours have passed: an invitation may have been taken back, an event archived."""
         async with transaction(self.sessions) as session:
             await rights.to_change(session, await _sender_of(session, upload), upload.event_id, Right.UPLOAD)
-            await check_quota(
-                session, event_id=upload.event_id, uploaded_by=upload.uploaded_by, size_bytes=upload.size_bytes
-            )
 
     async def _check_digest(self, upload: Upload, path: Path) -> None:
         if upload.sha256 is not None and await asyncio.to_thread(_sha256_of, path) != upload.sha256:
