@@ -150,6 +150,9 @@ ALLOWED: dict[str, set[str]] = {
     "POST /studio/{event_id}/photos/{photo_id}/delete": THE_UPLOADERS,
     "GET /studio/{event_id}/people": THE_STAFF,
     "POST /studio/{event_id}/people/invite": THE_STAFF,
+    "GET /studio/{event_id}/camera": THE_UPLOADERS,
+    "POST /studio/{event_id}/camera": THE_UPLOADERS,
+    "POST /studio/{event_id}/camera/{credential_id}/revoke": set(),  # one that is there; tests/cameras
     "POST /studio/{event_id}/people/quotas": THE_STAFF,
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke": THE_STAFF,
     "POST /studio/{event_id}/people/{staff_id}/remove": THE_STAFF,
@@ -307,6 +310,7 @@ def world(
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
     fill |= {"session_id": str(session_id), "token_id": str(token_id), "token": "no-such-link"}
+    fill |= {"credential_id": str(uuid4())}
     fill |= {"key": "oidc", "identity_id": str(uuid4())}
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}

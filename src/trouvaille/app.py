@@ -14,6 +14,7 @@ from trouvaille.accounts import api as accounts_api
 from trouvaille.accounts import pages as accounts_pages
 from trouvaille.accounts.identity import identify
 from trouvaille.accounts.passwords import Passwords
+from trouvaille.cameras import pages as cameras_pages
 from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
 from trouvaille.core.openid import OpenId
@@ -84,6 +85,9 @@ def create_app(settings: Settings) -> FastAPI:
         has_costs=settings.engine is Engine.REKOGNITION,
         sends_mail=settings.smtp_host is not None,
         operator_contact=settings.operator_contact,
+        ftp_port=settings.ftp_port,
+        ftp_plain=settings.ftp_plain,
+        ftp_host=settings.ftp_public_address,
         providers=settings.providers(),
     )
 
@@ -137,6 +141,7 @@ def create_app(settings: Settings) -> FastAPI:
         *ingest_routes.routers,
         photos_pages.router,
         by_code_api.router,
+        cameras_pages.router,
         guests_api.router,
         registration_pages.router,
         join_pages.router,

@@ -50,7 +50,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     instance.check_port(settings.host, settings.port)
     with instance.database(settings) as (ready, postgres):
         _say_where(ready)
-        children = [*instance.web(ready), *instance.workers(ready)]
+        children = [*instance.web(ready), *instance.workers(ready), *instance.cameras(ready)]
         status = asyncio.run(supervise(children, postgres=postgres))
     raise typer.Exit(status)
 
@@ -146,6 +146,16 @@ def worker(
     if unknown := sorted(set(names) - set(workers.QUEUES)):
         raise typer.BadParameter(f"unknown queue: {', '.join(unknown)}")
     asyncio.run(workers.run(settings, names, concurrency=concurrency or settings.photo_threads))
+
+
+@cli.command()
+def ftp(host: Host = None, port: Port = None) -> None:
+    """Receive photos from cameras by FTP and FTPS; needs DATABASE_URL."""
+    from trouvaille import ftp as receiving
+
+    settings = _settings(ftp_host=host, ftp_port=port)
+    logs.configure(settings.log_level, process="ftp")
+    receiving.run(settings if settings.ftp_port is not None else settings.model_copy(update={"ftp_port": 2121}))
 
 
 @cli.command()

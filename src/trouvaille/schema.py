@@ -16,13 +16,12 @@ from trouvaille.crew import models as crew
 from trouvaille.events import models as events
 from trouvaille.faces import models as faces
 from trouvaille.guests import models as guests
-from trouvaille.imports import models as imports
 from trouvaille.ingest import models as ingest
 from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
 
-MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, cameras, imports, jobs, mail, ingest)
+MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, cameras, jobs, mail, ingest)
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"
 # Two instances that start together must not migrate at the same time.

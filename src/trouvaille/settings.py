@@ -77,6 +77,14 @@ class Settings(BaseSettings):
     password_passes: int = Field(2, ge=2, le=20)
     audit_days: int = Field(365, ge=90)
     operator_contact: str | None = None
+    # Cameras; docs/operator.md. Off without a port.
+    ftp_port: int | None = Field(None, ge=0, le=65535)
+    ftp_host: str | None = None
+    ftp_plain: bool = False
+    ftp_certificate: Path | None = None
+    ftp_key: Path | None = None
+    ftp_public_address: str | None = None
+    ftp_passive_ports: str | None = Field(None, pattern=r"^\d{1,5}-\d{1,5}$")
     smtp_host: str | None = None
     smtp_port: int | None = Field(None, ge=1, le=65535)
     smtp_security: Security = Security.STARTTLS
@@ -124,6 +132,15 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL must start with postgresql://")
+        return value
+
+    @field_validator("ftp_passive_ports")
+    @classmethod
+    def _ports(cls, value: str | None) -> str | None:
+        if value is not None:
+            first, last = map(int, value.split("-"))
+            if not 0 < first <= last <= 65535:
+                raise ValueError("give the first and the last port, as 60000-60100")
         return value
 
     @field_validator("recogniser_mean", "recogniser_scale", mode="before")
@@ -206,6 +223,13 @@ class Settings(BaseSettings):
             user=self.smtp_user,
             password=password,
         )
+
+    def passive_ports(self) -> range | None:
+        """The ports for the second connection of each FTP transfer; None for any."""
+        if self.ftp_passive_ports is None:
+            return None
+        first, last = map(int, self.ftp_passive_ports.split("-"))
+        return range(first, last + 1)
 
     def quotas(self) -> Defaults:
         """How much may be added to one event, where the event itself says nothing."""

@@ -47,7 +47,6 @@ class Act(StrEnum):
     QUOTA_CHANGED = "quota.changed"
     CAMERA_MADE = "camera.made"
     CAMERA_REVOKED = "camera.revoked"
-    IMPORT_STARTED = "import.started"
     PHOTOS_DELETED = "photos.deleted"
     EVENT_OFFERED = "event.offered"
     OFFER_WITHDRAWN = "event.offer_withdrawn"
@@ -90,7 +89,6 @@ LABELS: dict[str, str] = {
     Act.QUOTA_CHANGED: N_("Changed how much may be added"),
     Act.CAMERA_MADE: N_("Access for a camera made"),
     Act.CAMERA_REVOKED: N_("Access for a camera revoked"),
-    Act.IMPORT_STARTED: N_("Import of a folder started"),
     Act.PHOTOS_DELETED: N_("All photos of a person deleted"),
     Act.EVENT_OFFERED: N_("Event offered to another organiser"),
     Act.OFFER_WITHDRAWN: N_("Offer of an event taken back"),

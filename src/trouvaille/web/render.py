@@ -25,7 +25,6 @@ SLICES = (
     "privacy",
     "crew",
     "cameras",
-    "imports",
     "roster",
 )
 

@@ -43,6 +43,10 @@ class Site:
     has_costs: bool = False
     sends_mail: bool = False
     operator_contact: str | None = None
+    # Where cameras send to by FTP; None where they can't. ``ftp_plain``: also those that know no TLS.
+    ftp_port: int | None = None
+    ftp_plain: bool = False
+    ftp_host: str | None = None
     providers: tuple[Provider, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""How much may be added, cameras that send by FTP, and imports."""
+"""How much may be added, and cameras that send by FTP."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -33,25 +33,3 @@ def upgrade() -> None:
         sa.Column("last_used_at", sa.DateTime(timezone=True)),
     )
     op.create_index("uq_camera_credentials", "camera_credentials", ["event_id", "staff_id"], unique=True)
-    op.create_table(
-        "imports",
-        sa.Column("id", sa.Uuid(), primary_key=True),
-        sa.Column("event_id", sa.Uuid(), sa.ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
-        sa.Column("started_by", sa.Uuid(), sa.ForeignKey("staff.id", ondelete="SET NULL"), index=True),
-        sa.Column("root", sa.Text(), nullable=False),
-        sa.Column("folder", sa.Text(), nullable=False),
-        sa.Column("state", sa.String(20), nullable=False),
-        sa.Column("reason", sa.Text()),
-        sa.Column("files", sa.Integer()),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ended_at", sa.DateTime(timezone=True)),
-    )
-    op.create_index("ix_imports_event", "imports", ["event_id", "created_at"])
-    op.create_table(
-        "import_results",
-        sa.Column("import_id", sa.Uuid(), sa.ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True),
-        sa.Column("name", sa.Text(), primary_key=True),
-        sa.Column("outcome", sa.String(20), nullable=False),
-        sa.Column("reason", sa.Text()),
-        sa.Column("params", sa.JSON()),
-    )
