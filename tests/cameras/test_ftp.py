@@ -109,7 +109,8 @@ def test_a_photo_is_added_before_its_226_and_is_ready_in_the_gallery(
         assert rows(settings, "SELECT file_name, source FROM photos") == [("IMG_1.JPG", "camera")]
         assert ftp.size("IMG_1.JPG") == len(jpeg(1))
         assert "already here" in ftp.storbinary("STOR COPY.JPG", io.BytesIO(jpeg(1)))
-        assert ftp.nlst() == []
+        arriving = (settings.data_dir / "ftp" / "arriving").rglob("*")
+        assert [path for path in arriving if path.is_file()] == []
         for refused in ("RETR IMG_1.JPG", "DELE IMG_1.JPG", "RNFR IMG_1.JPG"):
             with pytest.raises(ftplib.error_perm):
                 ftp.sendcmd(refused)
