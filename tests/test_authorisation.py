@@ -16,6 +16,7 @@ from httpx2 import Response
 from PIL import Image
 from starlette.testclient import TestClient
 
+from tests.ingest.sender import BODY, TUS, Sender
 from tests.people import PASSWORD, Visitor
 from trouvaille import instance
 from trouvaille.accounts.models import Role
@@ -70,6 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "GET /server/reset-link": THE_ADMINISTRATOR,
     "POST /server/reset-link": THE_ADMINISTRATOR,
     "GET /api/v1/me": SIGNED_IN,
+    "GET /api/v1/events/by-code/{code}": THE_UPLOADERS,
     "GET /api/v1/check-code": EVERYBODY,
     "POST /api/v1/check-availability": EVERYBODY,  # with a valid code; tests/guests/test_checks
     "GET /setup": set(),  # once there is an account
@@ -132,11 +134,26 @@ ALLOWED: dict[str, set[str]] = {
     "POST /studio/{event_id}/{kind}/remove": THE_STAFF,
     "GET /studio/{event_id}/qr.{kind}": THE_STAFF,
     "POST /studio/{event_id}/photos": THE_UPLOADERS,
+    "POST /studio/{event_id}/uploads": THE_UPLOADERS,
+    "POST /studio/{event_id}/uploads/known": THE_UPLOADERS,
+    # An upload is its sender's alone; here it is the photographer's.
+    "PATCH /studio/{event_id}/uploads/{upload_id}": {"photographer"},
+    "POST /studio/{event_id}/uploads/{upload_id}": {"photographer"},
+    "DELETE /studio/{event_id}/uploads/{upload_id}": {"photographer"},
+    "POST /api/v1/events/{event_id}/uploads": THE_UPLOADERS,
+    "POST /api/v1/events/{event_id}/uploads/known": THE_UPLOADERS,
+    "PATCH /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
+    "POST /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
+    "DELETE /api/v1/events/{event_id}/uploads/{upload_id}": set(),  # it is gone by then; tests/ingest
     # Photographers are asked about a photo of their own; tests/crew/test_photographers knows of others'.
     "POST /studio/{event_id}/photos/{photo_id}/retry": THE_UPLOADERS,
     "POST /studio/{event_id}/photos/{photo_id}/delete": THE_UPLOADERS,
     "GET /studio/{event_id}/people": THE_STAFF,
     "POST /studio/{event_id}/people/invite": THE_STAFF,
+    "GET /studio/{event_id}/camera": THE_UPLOADERS,
+    "POST /studio/{event_id}/camera": THE_UPLOADERS,
+    "POST /studio/{event_id}/camera/{credential_id}/revoke": set(),  # one that is there; tests/cameras
+    "POST /studio/{event_id}/people/quotas": THE_STAFF,
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke": THE_STAFF,
     "POST /studio/{event_id}/people/{staff_id}/remove": THE_STAFF,
     "POST /studio/{event_id}/hand-over": THE_STAFF,
@@ -175,6 +192,8 @@ DESTRUCTIVE = (
     "POST /studio/{event_id}/invitations/{invitation_id}/link",
     "POST /studio/{event_id}/invitations/{invitation_id}/withdraw",
     "POST /studio/{event_id}/photos/{photo_id}/delete",
+    "DELETE /studio/{event_id}/uploads/{upload_id}",
+    "DELETE /api/v1/events/{event_id}/uploads/{upload_id}",
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke",
     "POST /studio/{event_id}/people/{staff_id}/remove",
     "POST /studio/{event_id}/delete",
@@ -228,6 +247,7 @@ def world(
         people[kind].accept(host.invite(), f"{kind.replace(' ', '-')}@example.org")
         people[kind].event_id = host.event_id
     (own_photo,) = people["photographer"].upload(("own.jpg", _jpeg()))["accepted"]
+    upload = Sender(people["photographer"].browser, f"/studio/{organiser.event_id}/uploads").create(10)
     organiser.invite()
     administrator.invite("/server/staff")
     for kind, code in (
@@ -290,11 +310,13 @@ def world(
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
     fill |= {"session_id": str(session_id), "token_id": str(token_id), "token": "no-such-link"}
+    fill |= {"credential_id": str(uuid4())}
     fill |= {"key": "oidc", "identity_id": str(uuid4())}
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}
     fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
+    fill |= {"upload_id": upload.headers["location"].rsplit("/", 1)[1]}
     return World(people, fill)
 
 
@@ -325,6 +347,9 @@ FORMS: dict[str, dict[str, str]] = {
 }
 
 
+UPLOAD = {**TUS, **BODY, "upload-length": "10", "upload-offset": "0", "x-http-method-override": "PATCH"}
+
+
 def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
     method, path = route.split(" ", 1)
     if path.startswith("/server/"):
@@ -339,6 +364,10 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
         path = path.replace(f"{{{name}}}", value)
     if route == "GET /go":
         path += f"?code={fill['code']}"
+    if path.endswith("/uploads/known"):
+        return visitor.browser.post(path, json={"files": []})
+    if "/uploads" in path:
+        return visitor.browser.request(method, path, headers=UPLOAD)
     return visitor.get(path) if method == "GET" else visitor.post(path, dict(FORMS.get(route, {})))
 
 

@@ -14,6 +14,7 @@ from trouvaille.accounts import api as accounts_api
 from trouvaille.accounts import pages as accounts_pages
 from trouvaille.accounts.identity import identify
 from trouvaille.accounts.passwords import Passwords
+from trouvaille.cameras import pages as cameras_pages
 from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
 from trouvaille.core.openid import OpenId
@@ -33,7 +34,11 @@ from trouvaille.guests import join_pages, pass_pages, registration_pages
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
+from trouvaille.ingest import routes as ingest_routes
+from trouvaille.ingest.service import Receiver
+from trouvaille.photos import by_code_api, quotas
 from trouvaille.photos import pages as photos_pages
+from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
@@ -61,8 +66,10 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.database_url is None:
         raise ValueError("the web process needs DATABASE_URL; `trouvaille serve` sets it")
     engine = connect(settings.database_url, pool_size=settings.database_pool_size, application="trouvaille web")
+    sessions = sessions_of(engine)
+    quotas.set_defaults(sessions, settings.quotas())
     site = Site(
-        sessions=sessions_of(engine),
+        sessions=sessions,
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
         hub=Hub(settings.database_url),
@@ -78,6 +85,9 @@ def create_app(settings: Settings) -> FastAPI:
         has_costs=settings.engine is Engine.REKOGNITION,
         sends_mail=settings.smtp_host is not None,
         operator_contact=settings.operator_contact,
+        ftp_port=settings.ftp_port,
+        ftp_plain=settings.ftp_plain,
+        ftp_host=settings.ftp_public_address,
         providers=settings.providers(),
     )
 
@@ -86,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
         environment()
         async with site.hub:
             yield
+        app.state.receiver.close()
         app.state.passwords.close()
         await engine.dispose()
 
@@ -100,6 +111,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.site = site
     app.state.passwords = Passwords(
         settings.hashing_threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes
+    )
+    app.state.receiver = Receiver(
+        site.sessions,
+        site.storage,
+        PhotoLimits(settings.photo_limit_bytes, settings.photo_limit_pixels),
+        folder=settings.staging_dir,
+        kept_hours=settings.uploads_kept_hours,
     )
     app.state.sign_on = {
         each.key: OpenId(each, redirect_uri=f"{(settings.public_url or '').rstrip('/')}/sign-on/{each.key}/callback")
@@ -120,7 +138,10 @@ def create_app(settings: Settings) -> FastAPI:
         events_pictures.router,
         events_print.router,
         rekognition_pages.router,
+        *ingest_routes.routers,
         photos_pages.router,
+        by_code_api.router,
+        cameras_pages.router,
         guests_api.router,
         registration_pages.router,
         join_pages.router,

@@ -50,7 +50,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     instance.check_port(settings.host, settings.port)
     with instance.database(settings) as (ready, postgres):
         _say_where(ready)
-        children = [*instance.web(ready), *instance.workers(ready)]
+        children = [*instance.web(ready), *instance.workers(ready), *instance.cameras(ready)]
         status = asyncio.run(supervise(children, postgres=postgres))
     raise typer.Exit(status)
 
@@ -146,6 +146,40 @@ def worker(
     if unknown := sorted(set(names) - set(workers.QUEUES)):
         raise typer.BadParameter(f"unknown queue: {', '.join(unknown)}")
     asyncio.run(workers.run(settings, names, concurrency=concurrency or settings.photo_threads))
+
+
+@cli.command()
+def ftp(host: Host = None, port: Port = None) -> None:
+    """Receive photos from cameras by FTP and FTPS; needs DATABASE_URL."""
+    from trouvaille import ftp as receiving
+
+    settings = _settings(ftp_host=host, ftp_port=port)
+    logs.configure(settings.log_level, process="ftp")
+    receiving.run(settings if settings.ftp_port is not None else settings.model_copy(update={"ftp_port": 2121}))
+
+
+@cli.command()
+def upload(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Photos; folders below too.")],
+    code: Annotated[str, typer.Option("--event", help="The event's code.")],
+    server: Annotated[str | None, typer.Option(help="Its address; or TROUVAILLE_SERVER.")] = None,
+    token: Annotated[str | None, typer.Option(help="Access token; better in TROUVAILLE_TOKEN.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="A file that holds the access token.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on and send what is added, until Ctrl-C.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Send raw files too.")] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="Files at the same time.")] = 3,
+    settle: Annotated[float, typer.Option(min=0.1, help="Seconds without a change before a file counts.")] = 2.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> None:
+    """Send a folder of photos to an event, from anywhere. 0: all are there; 1: some are not; 2: wrong use."""
+    from trouvaille.upload_client import command
+    from trouvaille.upload_client.run import Wish
+
+    wish = Wish(folder, watch=watch, raw=raw, parallel=parallel, settle_s=settle)
+    raise typer.Exit(
+        command.run(wish, code=code, server=server, token=token, token_file=token_file, as_json=as_json, quiet=quiet)
+    )
 
 
 @cli.command()

@@ -100,6 +100,11 @@ def workers(settings: Settings) -> list[Child]:
     return made
 
 
+def cameras(settings: Settings) -> list[Child]:
+    """The FTP process, where the settings name a port for it."""
+    return [] if settings.ftp_port is None else [_child(settings, "ftp", "ftp")]
+
+
 def hasher(settings: Settings, *, threads: int) -> Passwords:
     """Passwords as these settings want them."""
     return Passwords(threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes)

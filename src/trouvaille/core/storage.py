@@ -6,6 +6,7 @@ the disk, since obstore's local store leaves that to the operating system.
 
 import asyncio
 import os
+import secrets
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from shutil import disk_usage, rmtree
@@ -140,11 +141,15 @@ def _take_over(root: Path, key: str, path: Path) -> bool:
     """Give a file a name in the store; False where that takes a copy."""
     target = root / key
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
+    # What lies there goes only once there is something to take its place.
+    fresh = target.with_name(f"{target.name}.{secrets.token_hex(8)}")
     try:
-        os.link(path, target)
+        os.link(path, fresh)
+        fresh.replace(target)
     except OSError:
         return False
+    finally:
+        fresh.unlink(missing_ok=True)  # where both are the same file, replacing leaves it
     _sync_to_disk(root, key)
     return True
 

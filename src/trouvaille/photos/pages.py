@@ -25,7 +25,7 @@ from trouvaille.events.rights import Right
 from trouvaille.events.studio_pages import state_view
 from trouvaille.guests import messages
 from trouvaille.guests import service as guests
-from trouvaille.photos import intake, service
+from trouvaille.photos import intake, quotas, service
 from trouvaille.photos.intake import Duplicate, Limits, Offer
 from trouvaille.photos.models import Photo
 from trouvaille.photos.reasons import reason_for
@@ -130,6 +130,7 @@ async def _filled(viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
 async def _progress(session: AsyncSession, desk: Desk) -> dict[str, int]:
     """The numbers at the top of the desk; those of guests are for whoever manages the event."""
     photos = dataclasses.asdict(await service.progress(session, desk.event.id, by=desk.by))
+    photos |= (await quotas.left(session, desk.event.id, desk.by)).figures()
     if desk.by is not None:
         return photos
     turnout = await guests.turnout(session, desk.event.id)
@@ -181,6 +182,7 @@ async def _desk(
         qr_svg_url=f"/studio/{event.id}/qr.svg",
         qr_png_url=f"/studio/{event.id}/qr.png?download=1",
         progress=await _progress(session, desk),
+        quota=await quotas.left(session, event.id, by),
         failures=[_failure(photo) for photo in await service.failures(session, event.id, by=by)],
         photos=[_tile(event, photo) for photo in shown.photos],
         next_url=next_url,

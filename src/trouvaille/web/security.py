@@ -1,5 +1,6 @@
 """What holds for every request: where it may come from, how large it may be, what browsers may do with it."""
 
+import sys
 from urllib.parse import urlparse
 
 from python_multipart.multipart import parse_options_header
@@ -9,6 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trouvaille.core.errors import TooLarge
+from trouvaille.web.site import FILE_BODY
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 POLICY = (
@@ -26,6 +28,7 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 FORM_BYTES = 256 * 1024
+LIST_BYTES = 2 * 1024**2
 
 
 def _is_plain_form(content_type: str) -> bool:
@@ -94,6 +97,10 @@ class Guard:
         return bool(site) and site in {headers.get("host"), self.public_host}
 
     def _limit(self, path: str) -> int:
+        if FILE_BODY.fullmatch(path):
+            return sys.maxsize
+        if path.endswith("/uploads/known"):
+            return LIST_BYTES
         if path.startswith("/studio/") and path.endswith("/photos"):
             return self.upload_bytes
         if path.endswith(("/selfie", "/picture")):
