@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
@@ -14,6 +14,7 @@ const ICONS = [
 /** What of other people's work is in the build; their licences ask to come along. */
 const SHIPPED = [
   "@fontsource-variable/bricolage-grotesque", "@fontsource-variable/hanken-grotesk", "lucide-static", "photoswipe",
+  "tus-js-client", "js-base64", "url-parse", "requires-port", "querystringify",
 ];
 
 function folderOf(part: string): string {
@@ -21,7 +22,11 @@ function folderOf(part: string): string {
 }
 
 function licences(): string {
-  return SHIPPED.map((part) => `${part}\n\n${readFileSync(join(folderOf(part), "LICENSE"), "utf8").trim()}\n`)
+  const text = (part: string): string => {
+    const file = ["LICENSE", "LICENSE.md"].find((name) => existsSync(join(folderOf(part), name))) ?? "LICENSE";
+    return readFileSync(join(folderOf(part), file), "utf8").trim();
+  };
+  return SHIPPED.map((part) => `${part}\n\n${text(part)}\n`)
     .join("\n\n");
 }
 

@@ -21,7 +21,7 @@ let refreshAgain = false;
 let known: string | undefined;
 
 const uploads: Uploads = new Uploads(
-  `${base}/photos`,
+  `${base}/uploads`,
   { noAnswer: texts["noAnswer"] ?? "", refused: texts["refused"] ?? "" },
   () => tray.draw(),
 );

@@ -1,7 +1,8 @@
 """The web application: puts the slices together. Imports no job module, and so neither a model nor an image library."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, Response
@@ -35,6 +36,7 @@ from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
 from trouvaille.ingest import routes as ingest_routes
+from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
 from trouvaille.photos import by_code_api, quotas
 from trouvaille.photos import pages as photos_pages
@@ -95,7 +97,11 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         environment()
         async with site.hub:
+            sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver))
             yield
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
         app.state.receiver.close()
         app.state.passwords.close()
         await engine.dispose()

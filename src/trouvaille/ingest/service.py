@@ -18,6 +18,7 @@ from trouvaille.accounts.service import Viewer, subject_of
 from trouvaille.accounts.sessions import as_viewer
 from trouvaille.core.clock import now
 from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Invalid, NotFound, Refused, Unavailable
 from trouvaille.core.images import EmptyFile, check_size, shown_name
 from trouvaille.core.storage import Storage
@@ -25,7 +26,7 @@ from trouvaille.events import rights
 from trouvaille.events.rights import NoSuchEvent, Right
 from trouvaille.events.states import Archived
 from trouvaille.ingest.models import Outcome, Upload
-from trouvaille.ingest.staging import Held, NoSuchFile, Staging, Turn
+from trouvaille.ingest.staging import LOCK_PATIENCE_S, Held, NoSuchFile, Staging, Turn
 from trouvaille.ingest.tus import Metadata
 from trouvaille.photos import intake, quotas
 from trouvaille.photos.intake import Duplicate, Limits, Offer
@@ -154,24 +155,27 @@ class Receiver:
         """End an upload and remove what came of it; a photo that it became stays."""
         try:
             async with self.held(upload.id) as held:
-                await self._drop(upload, held)
+                await self.drop(upload.id, held)
         except NoSuchFile:
             await self.forget(upload.id)
 
     @asynccontextmanager
-    async def held(self, upload_id: UUID) -> AsyncIterator[Held]:
+    async def held(self, upload_id: UUID, *, patience_s: float = LOCK_PATIENCE_S) -> AsyncIterator[Held]:
         """A file that is nobody else's meanwhile.
+
+        Args:
+            patience_s: how long to wait for who holds it now.
 
         Raises:
             NoSuchFile, Busy, Unavailable
         """
-        held = await self.run(self.staging.hold, upload_id)
+        held = await self.run(self.staging.hold, upload_id, patience_s=patience_s)
         try:
             yield held
         finally:
             held.close()
 
-    async def finish(self, upload_id: UUID) -> Finished:
+    async def finish(self, upload_id: UUID, *, patience_s: float = LOCK_PATIENCE_S) -> Finished:
         """Make a photo of a file that arrived whole; when this returns, photo, job and outcome are durable.
 
         It is done once, whoever asks how often at the same time, and begun anew where a process died in the middle.
@@ -182,7 +186,7 @@ class Receiver:
             Refused: the file is no good, or not allowed any more; it is gone.
         """
         try:
-            async with self.held(upload_id) as held:
+            async with self.held(upload_id, patience_s=patience_s) as held:
                 return await self._finish(upload_id, held)
         except NoSuchFile:
             async with transaction(self.sessions) as session:
@@ -210,7 +214,7 @@ class Receiver:
         except (Unavailable, Archived):
             raise
         except Refused:
-            await self._drop(upload, held)
+            await self.drop(upload.id, held)
             raise
         await self._note(upload.id, finished)
         await self.run(held.discard)
@@ -256,14 +260,14 @@ class Receiver:
             photo_id = photo_id if shown is None or owner == shown else None
         return Finished(outcome, photo_id)
 
-    async def _drop(self, upload: Upload, held: Held) -> None:
+    async def drop(self, upload_id: UUID, held: Held) -> None:
         """Remove file and row, and bytes in the store that a death left without a photo."""
-        photo = Photo(id=upload.id, event_id=upload.event_id)
         async with transaction(self.sessions) as session:
-            await session.execute(delete(Upload).where(Upload.id == upload.id))
-            is_photo = await session.scalar(select(Photo.id).where(Photo.id == upload.id))
-        if is_photo is None and held.size_bytes == upload.size_bytes:
-            await self.storage.delete([photo.original_key])
+            gone = delete(Upload).where(Upload.id == upload_id).returning(Upload.event_id, Upload.size_bytes)
+            row = (await session.execute(gone)).first()
+            is_photo = await session.scalar(select(Photo.id).where(Photo.id == upload_id))
+            if row is not None and row.size_bytes == held.size_bytes and is_photo is None:
+                await erase(session, keys=[Photo(id=upload_id, event_id=row.event_id).original_key])
         await self.run(held.discard)
 
 

@@ -205,6 +205,11 @@ class Staging:
             raise Unavailable from error
         return Turn(opened[1], opened[0], number, 0)
 
+    def unlink(self, upload_id: UUID) -> None:
+        """Remove a file that has no turn, and so can't be held."""
+        (self.folder / str(upload_id)).unlink(missing_ok=True)
+        _turn_path(self.folder, upload_id).unlink(missing_ok=True)
+
     def take_turn(self, upload_id: UUID) -> Turn:
         """The turn to write a file from where it ends; whoever had it before has it no more.
 
@@ -219,20 +224,23 @@ class Staging:
             number = secrets.token_bytes(16)
             os.pwrite(turn, TURN.pack(number, -1), 0)
             fcntl.flock(turn, fcntl.LOCK_UN)
-        except BaseException as error:
+        except OSError as error:
             for handle in (data, turn):
                 if handle >= 0:
                     os.close(handle)
             raise _as_refusal(error) from error
         return Turn(data, turn, number, size)
 
-    def hold(self, upload_id: UUID) -> Held:
+    def hold(self, upload_id: UUID, *, patience_s: float = LOCK_PATIENCE_S) -> Held:
         """Keep everybody else away from a file; whoever had the turn has it no more.
+
+        Args:
+            patience_s: how long to wait for who holds it now.
 
         Raises:
             NoSuchFile, Busy, Unavailable
         """
-        turn = self._lock(upload_id)
+        turn = self._lock(upload_id, patience_s)
         try:
             data = os.open(self.folder / str(upload_id), os.O_RDWR | os.O_CLOEXEC)
             try:
@@ -240,7 +248,7 @@ class Staging:
             finally:
                 os.close(data)
             os.pwrite(turn, TURN.pack(secrets.token_bytes(16), -1), 0)
-        except BaseException as error:
+        except OSError as error:
             os.close(turn)
             raise _as_refusal(error) from error
         return Held(self.folder, upload_id, turn, size, touched_at)
@@ -253,12 +261,12 @@ class Staging:
             os.ftruncate(data, unchecked_from)
         return os.fstat(data).st_size
 
-    def _lock(self, upload_id: UUID) -> int:
+    def _lock(self, upload_id: UUID, patience_s: float = LOCK_PATIENCE_S) -> int:
         try:
             turn = os.open(_turn_path(self.folder, upload_id), os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise _as_refusal(error) from error
-        until = time.monotonic() + LOCK_PATIENCE_S
+        until = time.monotonic() + patience_s
         try:
             while True:
                 try:
@@ -293,12 +301,8 @@ class Staging:
                     path.unlink()
 
 
-def _as_refusal(error: BaseException) -> BaseException:
-    if isinstance(error, FileNotFoundError):
-        return NoSuchFile()
-    if isinstance(error, OSError):
-        return Unavailable()
-    return error
+def _as_refusal(error: OSError) -> NoSuchFile | Unavailable:
+    return NoSuchFile() if isinstance(error, FileNotFoundError) else Unavailable()
 
 
 def _id_of(folder: Path) -> UUID:
