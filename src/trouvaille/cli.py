@@ -105,9 +105,11 @@ def web(host: Host = None, port: Port = None) -> None:
     """Run a web process; needs DATABASE_URL."""
     import uvicorn
 
-    from trouvaille.instance import GRACE_S
+    from trouvaille.instance import GRACE_S, raise_file_limit
+    from trouvaille.web.patience import PatientProtocol
 
     settings = _settings(host=host, port=port)
+    raise_file_limit()
     uvicorn.run(
         "trouvaille.cli:application",
         factory=True,
@@ -120,6 +122,9 @@ def web(host: Host = None, port: Port = None) -> None:
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
+        http=PatientProtocol,
+        # Every open page is a connection; a burst of guests must not be turned away by the operating system.
+        backlog=4096,
     )
 
 

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from trouvaille.accounts import models as accounts
-from trouvaille.core import jobs, mail
+from trouvaille.core import jobs, mail, snapshots
 from trouvaille.core.db import Base, driver_url
 from trouvaille.crew import models as crew
 from trouvaille.events import models as events
@@ -19,7 +19,7 @@ from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
 
-MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, jobs, mail)
+MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, jobs, mail, snapshots)
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"
 # Two instances that start together must not migrate at the same time.
