@@ -28,8 +28,13 @@ def test_an_hour_of_minutes_becomes_lines(owner: Visitor, settings: Settings) ->
     with psycopg.connect(settings.database_url or "") as connection:
         for minute in range(80):
             figures = {
-                **{"requests": 120.0 * minute, "errors": 0, "photos": 7 * minute, "failed": 0},
-                **{"waiting": minute, "memory": 5e8, "buckets": {"0.1": 110.0 * minute, "+Inf": 120.0 * minute}},
+                "requests": 120.0 * minute,
+                "errors": 0,
+                "photos": 7 * minute,
+                "failed": 0,
+                "waiting": minute,
+                "memory": 5e8,
+                "buckets": {"0.1": 110.0 * minute, "+Inf": 120.0 * minute},
             }
             connection.execute(
                 "INSERT INTO metric_minutes VALUES (%s, %s)", (begin + timedelta(minutes=minute), Jsonb(figures))

@@ -160,6 +160,8 @@ def _counted(job: procrastinate.jobs.Job, asked: dict[str, Any]) -> Iterator[_Ou
     finally:
         metrics.JOB_RUN_S.labels(job.task_name).observe(perf_counter() - began)
         metrics.JOBS.labels(job.task_name, outcome.word).inc()
+        if outcome.word == "done":
+            log.info("job done", ms=round((perf_counter() - began) * 1000, 1))
 
 
 def _asked_now() -> dict[str, Any]:
