@@ -37,7 +37,8 @@ SELECT id <> :departed AS is_alive, queues, slots,
  WHERE id = :departed OR at >= now() - make_interval(secs => :after)
 """)
 SAMPLE = (
-    '$[*] ? (@.name == "trouvaille_job_run_seconds").samples[*]'
+    # In lax mode a filter looks into arrays, and a sample is one.
+    'strict $[*] ? (@.name == "trouvaille_job_run_seconds").samples[*]'
     ' ? (@[0] == "trouvaille_job_run_seconds_%s" && @[1].job == "matching.enrol")[2]'
 )
 
