@@ -337,6 +337,53 @@ def calibrate(
 
 
 @cli.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Copy rows, photos and the instance's key into a folder; also while the instance runs."""
+    from trouvaille import backup as backups
+
+    logs.configure("WARNING", process="backup")
+    try:
+        made = backups.backup(_settings(data_dir=data_dir), folder, typer.echo)
+    except backups.BackupFailed as error:
+        sys.exit(str(error))
+    typer.echo(f"{made.files:,} files, {made.bytes:,} bytes in {folder}")
+    typer.echo("Keep it as secret as the instance itself: with its key, selfies can be read.")
+
+
+@cli.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="What `trouvaille backup` made.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Bring a backup back into an empty data folder (and an empty database and store, where others are set)."""
+    from trouvaille import backup as backups
+
+    logs.configure("WARNING", process="restore")
+    try:
+        found = backups.restore(_settings(data_dir=data_dir), folder, typer.echo)
+    except backups.BackupFailed as error:
+        sys.exit(str(error))
+    typer.echo(f"Restored what was kept at {found.made_at}: {found.files:,} files.")
+
+
+@cli.command()
+def doctor(
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Check this installation, running or not, and say what to mend; status 1 when something is broken."""
+    from trouvaille import doctor as doctors
+
+    logs.configure("CRITICAL", process="doctor")
+    findings = doctors.examine(_settings(data_dir=data_dir))
+    typer.echo(json.dumps(doctors.as_json(findings), indent=2) if as_json else doctors.in_words(findings))
+    raise typer.Exit(1 if any(each.state == doctors.BROKEN for each in findings) else 0)
+
+
+@cli.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

@@ -1,5 +1,7 @@
 """The operator's page about the running instance."""
 
+from shutil import disk_usage
+
 import psycopg
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -28,6 +30,7 @@ async def status_page(request: Request, session: Session, viewer: Administrator)
         "operations/status.html",
         found=await service.status(session, families),
         health=await health.look(),
+        disk_free_bytes=disk_usage(request.app.state.settings.data_dir).free,
         width=service.WIDTH,
         height=service.HEIGHT,
     )

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from trouvaille.core import metrics
 from trouvaille.core.snapshots import Reporter
 from trouvaille.operations.health import Health
+from trouvaille.operations.machine import machine
 from trouvaille.operations.token import fits
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -34,6 +35,7 @@ async def figures(request: Request) -> Response:
         found = await reporter.everybody()
     except (psycopg.Error, OSError):
         found = reporter.own()  # the database is away, which is when they are wanted most
+    found = found | machine(request.app.state.settings.data_dir)
     return Response(metrics.exposition(found), media_type="text/plain; version=0.0.4; charset=utf-8", headers=NO_STORE)
 
 

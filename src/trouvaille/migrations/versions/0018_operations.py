@@ -43,3 +43,6 @@ def upgrade() -> None:
     )
     # Jobs that were given up are kept for the operator; those that wait are found by the queue's own indexes.
     op.execute("CREATE INDEX ix_procrastinate_jobs_failed ON procrastinate_jobs (task_name) WHERE status = 'failed'")
+    for column in ("actor_id", "about_id", "event_id"):
+        named = sa.text(f"{column} IS NOT NULL")
+        op.create_index(f"ix_audit_{column}", "audit", [column], postgresql_where=named)
