@@ -1,10 +1,11 @@
 """More than the server can do at once: who must wait is told for how long, and the others notice nothing."""
 
 import asyncio
+import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -120,6 +121,40 @@ def test_guests_are_told_their_place_in_the_queue_and_their_wait(
     assert _wait(guests[2]) == "Vous êtes numéro 3, encore 12 s environ."
     run_jobs()
     assert guests[2].get("/e/PARTY234/selfie/status").json()["state"] != "waiting"
+
+
+def test_an_open_page_hears_when_its_selfie_moves_up(
+    owner: Visitor, visitor: Callable[[], Visitor], settings: Settings, samples: dict[str, Path]
+) -> None:
+    guests = []
+    for name in ("rose", "lily", "iris"):
+        guest = visitor()
+        guest.register("PARTY234", name)
+        guest.agree()
+        guest.send_selfie(selfie_jpeg(GUESTS[0], samples))
+        guests.append(guest)
+    cookies = {"trouvaille": guests[2].browser.cookies["trouvaille"]}
+    with (
+        web_process(settings, pool_size=3) as address,
+        httpx2.stream("GET", f"{address}/e/PARTY234/live?place=true", cookies=cookies, timeout=30) as stream,
+    ):
+        lines = stream.iter_lines()
+        assert json.loads(_data_of("place", lines)) == {"number": 3, "words": "You are number 3."}
+        time.sleep(1.2)  # the queue is looked at once a second
+        with psycopg.connect(settings.database_url or "") as connection:
+            # The first one's turn has come and gone, as a worker that decides it would tell.
+            connection.execute("DELETE FROM procrastinate_jobs WHERE id = (SELECT min(id) FROM procrastinate_jobs)")
+            told = json.dumps({"topic": "selfies", "event": "place", "data": {}})
+            connection.execute("SELECT pg_notify('trouvaille_live', %s)", (told,))
+        assert json.loads(_data_of("place", lines)) == {"number": 2, "words": "You are number 2."}
+
+
+def _data_of(event: str, lines: Iterator[str]) -> str:
+    """The data of the next event of this name."""
+    for line in lines:
+        if line == f"event: {event}":
+            return next(lines).removeprefix("data: ")
+    raise AssertionError("the stream ended")
 
 
 def _say_that_a_worker_takes(settings: Settings, *, seconds: float) -> None:
