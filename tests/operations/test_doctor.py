@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.people import Visitor
-from trouvaille import doctor
+from trouvaille import doctor, instance
 from trouvaille.doctor import BROKEN, GOOD, SKIPPED, WARNING, Finding
 from trouvaille.settings import Settings
 
@@ -98,3 +98,15 @@ def test_advice_is_shown_only_where_it_is_needed() -> None:
     told = doctor.in_words([Finding("a", GOOD, "x", "do"), Finding("b", BROKEN, "y", "mend")])
     assert "do" not in told
     assert "→ mend" in told
+
+
+def test_the_embedded_database_is_found_running_and_left_alone_when_it_is_not(scratch: Path) -> None:
+    folder = scratch / "embedded"
+    here = Settings(data_dir=folder)
+    with instance.database(here):
+        (running,) = [each for each in doctor.examine(here) if each.check == "migrations"]
+        assert running.state == GOOD
+    (stopped,) = [each for each in doctor.examine(here) if each.check == "database"]
+    assert (stopped.state, stopped.found) == (SKIPPED, "the instance is not running")
+    with instance.database(here):
+        pass  # looking at it did not stand in its way
