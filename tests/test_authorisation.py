@@ -78,6 +78,9 @@ ALLOWED: dict[str, set[str]] = {
     "POST /setup": set(),
     "GET /livez": EVERYBODY,
     "GET /readyz": EVERYBODY,
+    "GET /metrics": set(),  # with the token alone; tests/operations/test_metrics
+    "GET /studio/server/status": THE_ADMINISTRATOR,
+    "POST /studio/server/jobs/{job_id}/retry": set(),  # of a job that failed; tests/operations/test_status
     "GET /e/{code}": EVERYBODY,
     "GET /e/{code}/theme.css": EVERYBODY,
     # The event's own dress, for whoever has its code; a draft's for its staff alone.
@@ -311,7 +314,7 @@ def world(
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
     fill |= {"session_id": str(session_id), "token_id": str(token_id), "token": "no-such-link"}
     fill |= {"credential_id": str(uuid4())}
-    fill |= {"key": "oidc", "identity_id": str(uuid4())}
+    fill |= {"job_id": "987654321", "key": "oidc", "identity_id": str(uuid4())}
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}

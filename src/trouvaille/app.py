@@ -1,13 +1,14 @@
 """The web application: puts the slices together. Imports no job module, and so neither a model nor an image library."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import Depends, FastAPI
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from trouvaille import logs
 from trouvaille.accounts import account_pages, link_pages, server_pages, sign_on_pages
@@ -16,10 +17,12 @@ from trouvaille.accounts import pages as accounts_pages
 from trouvaille.accounts.identity import identify
 from trouvaille.accounts.passwords import Passwords
 from trouvaille.cameras import pages as cameras_pages
+from trouvaille.core import metrics, traces
 from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
 from trouvaille.core.openid import OpenId
 from trouvaille.core.secrets import Vault, load_key
+from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
@@ -35,9 +38,14 @@ from trouvaille.guests import join_pages, pass_pages, registration_pages
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
+from trouvaille.guests.queueing import SelfieQueue
 from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
+from trouvaille.operations import pages as operations_pages
+from trouvaille.operations import probes
+from trouvaille.operations.health import Health
+from trouvaille.operations.token import load_token
 from trouvaille.photos import by_code_api, quotas
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
@@ -47,9 +55,11 @@ from trouvaille.rekognition.costs import Tariff
 from trouvaille.roster import pages as roster_pages
 from trouvaille.settings import Engine, Settings
 from trouvaille.web import errors, i18n
+from trouvaille.web.metered import Metered
+from trouvaille.web.patience import Patience
 from trouvaille.web.render import STATIC, environment
 from trouvaille.web.security import Guard
-from trouvaille.web.site import Limits, Session, Site, read_form
+from trouvaille.web.site import Limits, Site, read_form
 
 YEAR_S = 31_536_000
 
@@ -74,7 +84,11 @@ def create_app(settings: Settings) -> FastAPI:
         sessions=sessions,
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
-        hub=Hub(settings.database_url),
+        hub=Hub(
+            settings.database_url,
+            streams_at_once=settings.streams_at_once,
+            streams_per_address=settings.streams_per_address,
+        ),
         limits=Limits(
             photo_bytes=settings.photo_limit_bytes,
             photo_pixels=settings.photo_limit_pixels,
@@ -96,7 +110,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         environment()
-        async with site.hub:
+        traces.configure("web")
+        async with site.hub, app.state.reporter:
             sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver))
             yield
             sweeping.cancel()
@@ -116,7 +131,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.site = site
     app.state.passwords = Passwords(
-        settings.hashing_threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes
+        settings.hashing_threads,
+        memory_kib=settings.password_memory_kib,
+        passes=settings.password_passes,
+        longest_wait_s=settings.hashing_wait_s,
     )
     app.state.receiver = Receiver(
         site.sessions,
@@ -125,11 +143,15 @@ def create_app(settings: Settings) -> FastAPI:
         folder=settings.staging_dir,
         kept_hours=settings.uploads_kept_hours,
     )
+    app.state.metrics_token = load_token(settings.data_dir, settings.metrics_token)
+    app.state.health = Health(site.sessions, site.storage)
+    app.state.reporter = Reporter(settings.database_url, "web", measure=_gauges(engine, site, app.state.passwords))
     app.state.sign_on = {
         each.key: OpenId(each, redirect_uri=f"{(settings.public_url or '').rstrip('/')}/sign-on/{each.key}/callback")
         for each in site.providers
     }
     app.state.codes = Codes()
+    app.state.selfie_queue = SelfieQueue()
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -163,9 +185,10 @@ def create_app(settings: Settings) -> FastAPI:
         guests_invitations.router,
         guests_messages.router,
         roster_pages.router,
+        operations_pages.router,
     ):
         app.include_router(router)
-    _add_health(app)
+    probes.install(app)
     app.mount("/static", Assets(directory=STATIC, check_dir=False), name="static")
     app.add_middleware(i18n.Languages)
     app.add_middleware(
@@ -174,16 +197,20 @@ def create_app(settings: Settings) -> FastAPI:
         upload_bytes=settings.upload_limit_bytes,
         selfie_bytes=settings.selfie_limit_bytes,
     )
+    app.add_middleware(Patience)
     app.add_middleware(logs.RequestLog)
+    app.add_middleware(Metered)
     return app
 
 
-def _add_health(app: FastAPI) -> None:
-    @app.get("/livez", include_in_schema=False)
-    async def livez() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
+def _gauges(engine: AsyncEngine, site: Site, passwords: Passwords) -> Callable[[], None]:
+    """Reads what has a level rather than a count."""
 
-    @app.get("/readyz", include_in_schema=False)
-    async def readyz(session: Session) -> JSONResponse:
-        await session.execute(text("SELECT 1"))
-        return JSONResponse({"status": "ok"})
+    def measure() -> None:
+        if isinstance(engine.pool, QueuePool):
+            metrics.POOL_SIZE.labels("web").set(engine.pool.size())
+            metrics.POOL_USED.labels("web").set(engine.pool.checkedout())
+        metrics.STREAMS.set(site.hub.open_listeners)
+        metrics.HASHING.set(passwords.waiting)
+
+    return measure

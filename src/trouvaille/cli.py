@@ -105,9 +105,11 @@ def web(host: Host = None, port: Port = None) -> None:
     """Run a web process; needs DATABASE_URL."""
     import uvicorn
 
-    from trouvaille.instance import GRACE_S
+    from trouvaille.instance import GRACE_S, raise_file_limit
+    from trouvaille.web.patience import PatientProtocol
 
     settings = _settings(host=host, port=port)
+    raise_file_limit()
     uvicorn.run(
         "trouvaille.cli:application",
         factory=True,
@@ -120,6 +122,9 @@ def web(host: Host = None, port: Port = None) -> None:
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
+        http=PatientProtocol,
+        # Every open page is a connection; a burst of guests must not be turned away by the operating system.
+        backlog=4096,
     )
 
 
@@ -363,6 +368,53 @@ def calibrate(
         typer.echo(f"TROUVAILLE_RECOGNISER_POPULATION_MEAN={mean}")
     typer.echo(f"TROUVAILLE_RECOGNISER_TAIL_OFFSET={found.tail.offset:.3f}")
     typer.echo(f"TROUVAILLE_RECOGNISER_TAIL_SLOPE={found.tail.slope:.3f}")
+
+
+@cli.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Copy rows, photos and the instance's key into a folder; also while the instance runs."""
+    from trouvaille import backup as backups
+
+    logs.configure("WARNING", process="backup")
+    try:
+        made = backups.backup(_settings(data_dir=data_dir), folder, typer.echo)
+    except backups.BackupFailed as error:
+        sys.exit(str(error))
+    typer.echo(f"{made.files:,} files, {made.bytes:,} bytes in {folder}")
+    typer.echo("Keep it as secret as the instance itself: with its key, selfies can be read.")
+
+
+@cli.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="What `trouvaille backup` made.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Bring a backup back into an empty data folder (and an empty database and store, where others are set)."""
+    from trouvaille import backup as backups
+
+    logs.configure("WARNING", process="restore")
+    try:
+        found = backups.restore(_settings(data_dir=data_dir), folder, typer.echo)
+    except backups.BackupFailed as error:
+        sys.exit(str(error))
+    typer.echo(f"Restored what was kept at {found.made_at}: {found.files:,} files.")
+
+
+@cli.command()
+def doctor(
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Check this installation, running or not, and say what to mend; status 1 when something is broken."""
+    from trouvaille import doctor as doctors
+
+    logs.configure("CRITICAL", process="doctor")
+    findings = doctors.examine(_settings(data_dir=data_dir))
+    typer.echo(json.dumps(doctors.as_json(findings), indent=2) if as_json else doctors.in_words(findings))
+    raise typer.Exit(1 if any(each.state == doctors.BROKEN for each in findings) else 0)
 
 
 @cli.command()

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 
 from trouvaille.accounts import models as accounts
 from trouvaille.cameras import models as cameras
-from trouvaille.core import jobs, mail
+from trouvaille.core import jobs, mail, snapshots
 from trouvaille.core.db import Base, driver_url
 from trouvaille.crew import models as crew
 from trouvaille.events import models as events
@@ -21,7 +21,7 @@ from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
 
-MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, cameras, jobs, mail, ingest)
+MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, cameras, jobs, mail, ingest, snapshots)
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"
 # Two instances that start together must not migrate at the same time.

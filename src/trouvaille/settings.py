@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     oidc_client_id: str | None = None
     oidc_client_secret: str | None = Field(None, repr=False)
     oidc_client_secret_file: Path | None = None
+    metrics_token: str | None = Field(None, min_length=16, repr=False)
+    hashing_wait_s: float = Field(15.0, ge=1)
+    streams_at_once: int = Field(5000, ge=1)
+    streams_per_address: int = Field(2500, ge=1)
     stalled_after_s: float = Field(15.0, ge=2)
     log_level: str = "INFO"
 

@@ -8,16 +8,19 @@ from contextlib import suppress
 
 import structlog
 from procrastinate import PsycopgConnector
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from trouvaille import engines
 from trouvaille.accounts import audit, links, throttle
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts import sessions as signed_in
 from trouvaille.accounts import tasks as accounts_tasks
-from trouvaille.core import erase, mail
+from trouvaille.core import erase, mail, metrics, traces
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
 from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
 from trouvaille.core.secrets import Vault, load_key
+from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import invitations
 from trouvaille.events import handover, reminders
@@ -80,6 +83,9 @@ async def run(
     )
     async with transaction(sessions) as session:
         await reindex.register(session, faces.identity, faces.tail)
+    kind = f"worker {queues[0]}"
+    reporter = Reporter(settings.database_url, kind, queues=queues, slots=concurrency, measure=_gauges(database, kind))
+    traces.configure(kind)
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
     jobs = app.with_connector(connector)
     watching = []
@@ -90,7 +96,7 @@ async def run(
         await _revive(sessions, settings)
         await _keep_house(work, settings)
     try:
-        async with jobs.open_async():
+        async with reporter, jobs.open_async():
             log.info("worker ready", queues=list(queues))
             while True:
                 await jobs.run_worker_async(
@@ -116,6 +122,15 @@ async def run(
         if account is not None:
             account.close()
         await database.dispose()
+
+
+def _gauges(database: AsyncEngine, kind: str) -> Callable[[], None]:
+    def measure() -> None:
+        if isinstance(database.pool, QueuePool):
+            metrics.POOL_SIZE.labels(kind).set(database.pool.size())
+            metrics.POOL_USED.labels(kind).set(database.pool.checkedout())
+
+    return measure
 
 
 def _be_nice(queues: Sequence[str]) -> None:

@@ -61,6 +61,7 @@ class Act(StrEnum):
     GUEST_DELETED = "guest.deleted"
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
+    JOB_RETRIED = "job.retried"
 
 
 LABELS: dict[str, str] = {
@@ -103,6 +104,7 @@ LABELS: dict[str, str] = {
     Act.GUEST_DELETED: N_("Guest deleted"),
     Act.CONSENT_GIVEN: N_("Consent given"),
     Act.CONSENT_WITHDRAWN: N_("Consent withdrawn"),
+    Act.JOB_RETRIED: N_("Failed job tried again"),
 }
 
 

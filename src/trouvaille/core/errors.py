@@ -74,8 +74,9 @@ class TooMany(Refused):
 
 
 class Unavailable(Refused):
-    """A part that the answer needs is away; the same request may succeed later."""
+    """A part that the answer needs is away; the same request may succeed after ``retry_after_s``."""
 
+    retry_after_s: int = 5
     message = N_("The service is busy. Please try again in a moment.")
 
 

@@ -19,12 +19,13 @@ from trouvaille.events import service as events
 from trouvaille.events.models import Downloads, Event
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import PUT_OFF
+from trouvaille.guests.queueing import TOPIC, SelfieQueue
 from trouvaille.matching import service as matching
 from trouvaille.matching.models import Verdict
 from trouvaille.web.forms import typed
 from trouvaille.web.i18n import gettext, settle
 from trouvaille.web.render import go, page, wants_json
-from trouvaille.web.site import Session, ThisSite
+from trouvaille.web.site import Session, ThisSite, sender_of
 from trouvaille.web.streams import stream
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
@@ -159,8 +160,9 @@ async def answer(request: Request, session: Session, event: ThisEvent, guest: Gu
     return go(here if gone else f"{here}/{photo_id}")
 
 
-async def _watched(site: ThisSite, viewer: MaybeViewer, code: str) -> tuple[Event, Viewer]:
+async def _watched(request: Request, site: ThisSite, viewer: MaybeViewer, code: str) -> tuple[Event, Viewer]:
     """Event and guest of a stream, checked in a transaction that is over before the stream begins."""
+    site.hub.check_room(sender_of(request))
     async with transaction(site.sessions) as session:
         event = await events.by_code(session, code)
         guest = access.check_guest(viewer, event)
@@ -171,9 +173,14 @@ async def _watched(site: ThisSite, viewer: MaybeViewer, code: str) -> tuple[Even
 
 @router.get("/live", response_class=EventSourceResponse)
 async def live(
-    request: Request, site: ThisSite, watched: Annotated[tuple[Event, Viewer], Depends(_watched)]
+    request: Request,
+    site: ThisSite,
+    watched: Annotated[tuple[Event, Viewer], Depends(_watched)],
+    place: bool = False,
 ) -> AsyncIterator[ServerSentEvent]:
+    """What is new for a guest; with ``place``, also where their selfie stands among those that wait."""
     event, guest = watched
+    queue: SelfieQueue = request.app.state.selfie_queue
 
     async def look(messages: dict[str, dict[str, Any]]) -> list[ServerSentEvent]:
         told = []
@@ -182,9 +189,13 @@ async def live(
             access.check_guest(await present_viewer(request, session), present)
             if enrolment := messages.get("enrolment"):
                 told.append(ServerSentEvent(event="enrolment", data=enrolment))
+            if place and (stands := await queue.place_of(session, guest.id)) is not None:
+                words = stands.in_words() if stands.number > 1 else None
+                told.append(ServerSentEvent(event="place", data={"number": stands.number, "words": words}))
             counts = await access.counts(session, present, guest)
         told.append(ServerSentEvent(event="photos", data=dataclasses.asdict(counts)))
         return told
 
-    async for message in stream(site, request, (f"guest:{guest.id}", f"event:{event.id}"), look):
+    topics = (f"guest:{guest.id}", f"event:{event.id}", *((TOPIC,) if place else ()))
+    async for message in stream(site, request, topics, look):
         yield message

@@ -31,7 +31,7 @@ from trouvaille.photos.models import Photo
 from trouvaille.photos.reasons import reason_for
 from trouvaille.web.i18n import gettext, say
 from trouvaille.web.render import go, page, wants_json
-from trouvaille.web.site import Session, Site, ThisSite
+from trouvaille.web.site import Session, Site, ThisSite, sender_of
 from trouvaille.web.streams import stream
 
 
@@ -117,6 +117,7 @@ async def studio(request: Request, session: Session, site: ThisSite, viewer: Sta
 
 async def _watched(request: Request, viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
     """The event of a long request, asked for in a transaction that is over before the long part begins."""
+    site.hub.check_room(sender_of(request))
     async with transaction(site.sessions) as session:
         return (await rights.for_staff(session, require_staff(viewer), event_id, Right.UPLOAD)).id
 

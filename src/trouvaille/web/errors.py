@@ -51,8 +51,10 @@ def status_of(error: Refused) -> int:
 
 
 def retry_headers(error: Refused) -> dict[str, str]:
-    """When to come back, for whoever asked too often."""
-    return {"Retry-After": str(error.retry_after_s)} if isinstance(error, errors.TooMany) else {}
+    """When to come back, for whoever asked too often, or at a bad moment."""
+    if isinstance(error, errors.TooMany | errors.Unavailable):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {}
 
 
 def answer(request: Request, status: int, message: str, more: dict[str, str] | None = None) -> Response:
@@ -72,7 +74,8 @@ def answer(request: Request, status: int, message: str, more: dict[str, str] | N
             headers=headers,
             media_type="application/problem+json",
         )
-    retry_url = request.url.path if request.method == "GET" and status in (429, 500, 503) else None
+    query = f"?{request.url.query}" if request.url.query else ""
+    retry_url = request.url.path + query if request.method == "GET" and status in (429, 500, 503) else None
     shown = page(
         request,
         "web/error.html",
@@ -81,6 +84,7 @@ def answer(request: Request, status: int, message: str, more: dict[str, str] | N
         title=title,
         message=message,
         retry_url=retry_url,
+        retry_after_s=int(headers["Retry-After"]) if status in (429, 503) else None,
     )
     shown.headers.update(headers)
     return shown

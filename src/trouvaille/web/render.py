@@ -26,6 +26,7 @@ SLICES = (
     "crew",
     "cameras",
     "roster",
+    "operations",
 )
 
 
