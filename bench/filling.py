@@ -44,8 +44,10 @@ async def add_faces(sessions: Sessions, event_id: UUID, templates: Vectors, engi
     starts = range(0, len(templates), FACES_PER_PHOTO)
     groups = [templates[start : start + FACES_PER_PHOTO] for start in starts]
     ids, made = [uuid4() for _ in groups], now()
-    photo_columns = "id, event_id, file_name, sha256, size_bytes, media_type, state, faces, engine, shown_at, created_at,"
+    photo_columns = (
+        "id, event_id, file_name, sha256, size_bytes, media_type, state, faces, engine, shown_at, created_at,"
         " source, standing, in_general"
+    )
     photo_rows = (
         (
             id_,
