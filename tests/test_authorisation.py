@@ -102,6 +102,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/photos": THE_GUEST,
     "GET /e/{code}/photos/{photo_id}": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/verdict": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/favourite": THE_GUEST,
+    "POST /e/{code}/photos/gone": THE_GUEST,
     "GET /e/{code}/live": THE_GUEST,
     "GET /e/{code}/p/{photo_id}/original": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/p/{photo_id}/download": THE_GUEST | THE_UPLOADERS,

@@ -12,6 +12,7 @@ from trouvaille.accounts import models as accounts
 from trouvaille.core import jobs, mail
 from trouvaille.core.db import Base, driver_url
 from trouvaille.crew import models as crew
+from trouvaille.delivery import models as delivery
 from trouvaille.events import models as events
 from trouvaille.faces import models as faces
 from trouvaille.guests import models as guests
@@ -19,7 +20,7 @@ from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
 
-MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, jobs, mail)
+MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, delivery, jobs, mail)
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"
 # Two instances that start together must not migrate at the same time.

@@ -79,6 +79,8 @@ class Photo(Identified, Base):
         Index("uq_photos_event_sha256", event_id, sha256, unique=True),
         # Galleries run from the newest photo to the oldest.
         Index("ix_photos_gallery", event_id, text("shown_at DESC"), text("id DESC")),
+        # The same order within one photographer's photos.
+        Index("ix_photos_by", event_id, uploaded_by, text("shown_at DESC"), text("id DESC")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
         Index("ix_photos_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_photos_put_off", created_at, postgresql_where=text("reason = 'put_off'")),
