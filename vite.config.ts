@@ -6,8 +6,8 @@ import { defineConfig, type Plugin } from "vite";
 const ICONS = [
   "archive", "archive-restore", "arrow-left", "arrow-right", "camera", "check", "chevron-left", "chevron-right",
   "circle-alert", "circle-check", "circle-user-round", "clock", "copy", "door-open", "download", "eye", "eye-off",
-  "folder-up", "image-plus", "images", "info", "link", "lock", "log-out", "mail", "pencil", "plus", "printer",
-  "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "search", "send", "shield-check", "switch-camera", "trash-2",
+  "flag", "folder-up", "heart", "image-plus", "images", "info", "link", "lock", "log-out", "mail", "pencil", "plus", "printer",
+  "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "search", "send", "share-2", "shield-check", "square-check", "switch-camera", "trash-2",
   "undo-2", "user-plus", "user-round-x", "users-round", "x",
 ];
 
@@ -64,7 +64,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts",
-        "islands/settings.ts", "islands/checks.ts"]
+        "islands/settings.ts", "islands/checks.ts", "islands/requests.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

@@ -21,7 +21,8 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
-from trouvaille.delivery import pictures
+from trouvaille.delivery import pictures, request_pages, zip_pages
+from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import print_pages as events_print
@@ -106,6 +107,7 @@ def create_app(settings: Settings) -> FastAPI:
         for each in site.providers
     }
     app.state.codes = Codes()
+    app.state.zip_slots = ZipSlots()
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -128,6 +130,8 @@ def create_app(settings: Settings) -> FastAPI:
         guests_pages.router,
         guests_sign_on_pages.router,
         delivery_pages.router,
+        zip_pages.router,
+        request_pages.router,
         pictures.router,
         privacy_pages.router,
         event_pages.router,

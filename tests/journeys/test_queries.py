@@ -37,7 +37,8 @@ def _add(settings: Settings, event_id: str, count: int) -> None:
             connection.execute(
                 "INSERT INTO photos (id, event_id, file_name, sha256, size_bytes, media_type, state,"
                 " source, standing, in_general, width_px, height_px, faces, shown_at, created_at)"
-                " VALUES (%s, %s, 'a.jpg', %s, 1, 'image/jpeg', 'ready', 'browser', 'shown', true, 3, 2, 1, now(), now())",
+                " VALUES (%s, %s, 'a.jpg', %s, 1, 'image/jpeg', 'ready', 'browser', 'shown', true,"
+                " 3, 2, 1, now(), now())",
                 (photo_id, event_id, photo_id.bytes * 2),
             )
             connection.execute(

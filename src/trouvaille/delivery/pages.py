@@ -116,7 +116,7 @@ async def gallery(
             await lists.moments(session, event, guest, wish.show) if has_filters else [],
         ),
         total=getattr(counts, wish.show.value),
-        mark=counts.mark,
+        mark_of_photos=counts.mark,
         enrolment_state=state.state if state else "none",
         put_off=state is not None and state.reason == PUT_OFF,
         can_use_face=event.faces_on,
