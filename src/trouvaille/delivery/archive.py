@@ -128,7 +128,7 @@ def asked_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
     if not dash or not (first or last) or not (first + last).isdecimal():
         return None
     if not first:
-        return max(0, size_bytes - int(last)), size_bytes
+        return (max(0, size_bytes - int(last)), size_bytes) if int(last) else None
     start, stop = int(first), min(int(last) + 1, size_bytes) if last else size_bytes
     if start >= size_bytes:
         raise ValueError("the range begins past the end")

@@ -94,12 +94,13 @@ async def decide(session: AsyncSession, event_id: UUID, report_id: UUID, *, hide
     found = await session.get(Report, report_id)
     if found is None or found.event_id != event_id:
         raise NotFound
+    was_hidden = found.state is ReportState.HIDDEN
     which = (Report.photo_id == found.photo_id) if hide else (Report.id == report_id)
     state = ReportState.HIDDEN if hide else ReportState.DISMISSED
     answered = update(Report).where(which, (Report.state == ReportState.OPEN) | (Report.id == report_id))
     await session.execute(answered.values(state=state, decided_at=now()))
     standing, before = (Standing.HIDDEN, Standing.SHOWN) if hide else (Standing.SHOWN, Standing.HIDDEN)
-    if hide or found.state is ReportState.HIDDEN:
+    if hide or was_hidden:
         photo = update(Photo).where(Photo.id == found.photo_id, Photo.standing == before)
         await session.execute(photo.values(standing=standing))
     await live.publish(session, f"event:{event_id}")
