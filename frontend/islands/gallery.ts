@@ -56,6 +56,7 @@ function links(): HTMLElement[] {
 function showOrHideEmpty(): void {
   const empty = links().length === 0;
   grid.hidden = empty;
+  if (!empty) document.querySelector("[data-tools]")?.removeAttribute("hidden");
   find("[data-empty]", root).hidden = !empty;
 }
 
