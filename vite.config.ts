@@ -30,7 +30,7 @@ function sprite(): string {
   const symbols = ICONS.map((name) => {
     const source = readFileSync(join(folderOf("lucide-static"), "icons", `${name}.svg`), "utf8");
     const shapes = source.replace(/<!--[^]*?-->/g, "").replace(/<svg[^>]*>|<\/svg>/g, "").replace(/\s+/g, " ").trim();
-    return `<symbol id="${name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" `
+    return `<symbol id="${name}" viewBox="0 0 24 24" stroke="currentColor" stroke-width="1.75" `
       + `stroke-linecap="round" stroke-linejoin="round">${shapes}</symbol>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>`;

@@ -89,8 +89,8 @@ def test_hearts_choosing_and_a_zip(party: tuple[Page, Page], shots: Shots) -> No
     hearts.nth(0).click()
     expect(hearts.nth(0)).to_have_attribute("aria-pressed", "true")
     expect(phone.locator('[data-count="favourites"]')).to_have_text("1")
-    # The network is away: the heart turns back, and says so.
-    phone.route("**/favourite", lambda route: route.abort())
+    # It does not get through: the heart turns back, and says so.
+    phone.route("**/favourite", lambda route: route.fulfill(status=422))
     hearts.nth(1).click()
     expect(phone.get_by_text("That did not get through")).to_be_visible()
     expect(hearts.nth(1)).to_have_attribute("aria-pressed", "false")
