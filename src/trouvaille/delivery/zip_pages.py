@@ -148,7 +148,8 @@ def _checker(request: Request, site: Site, code: str, size: Downloads) -> packin
 def _file_name(event: Event, what: What) -> str:
     name = {What.MINE: gettext("my photos"), What.FAVOURITES: gettext("favourites"), What.ALL: gettext("all photos")}
     title = event.name.replace("/", "-").replace("\\", "-")
-    return f"{title} - {name.get(what, gettext('selected photos'))}.zip"
+    chosen = gettext("selected photos")
+    return f"{title} - {name.get(what, chosen)}.zip"
 
 
 @router.post("/zip")
