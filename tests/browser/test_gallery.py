@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Instance
 from tests.browser.shots import Shots
@@ -17,7 +17,7 @@ Open = Callable[..., Page]
 NAMES = ("sample1.jpg", "sample2.jpg", "sample3.jpg", "sample4.jpg", "sample5.jpg", "sample6.jpg")
 
 
-def _tiles(page: Page) -> object:
+def _tiles(page: Page) -> Locator:
     return page.locator("[data-grid] [data-id]")
 
 
@@ -163,3 +163,41 @@ def test_the_link_is_copied_where_there_is_no_share_sheet(party: tuple[Page, Pag
     expect(phone.get_by_text("The link is copied", exact=False)).to_be_visible()
     copied = phone.evaluate("navigator.clipboard.readText()")
     assert re.search(r"/e/PARTY234/photos/[0-9a-f-]{36}$", copied)
+
+
+def test_one_comes_back_to_the_photo_that_one_left_from(party: tuple[Page, Page]) -> None:
+    _, phone = party
+    phone.set_viewport_size({"width": 390, "height": 400})
+    last = _tiles(phone).last
+    last.scroll_into_view_if_needed()
+    phone.wait_for_timeout(300)
+    before = phone.evaluate("scrollY")
+    assert before > 0
+    phone.goto("/e/PARTY234/me")
+    phone.go_back()
+    phone.wait_for_function(f"Math.abs(scrollY - {before}) < 2")
+    last.click()
+    expect(phone.locator(".pswp")).to_be_visible()
+    phone.go_back()
+    expect(phone.locator(".pswp")).to_have_count(0)
+    assert abs(phone.evaluate("scrollY") - before) < 2
+
+
+def test_what_arrives_while_one_looks_further_down_moves_nothing(
+    party: tuple[Page, Page], samples: dict[str, Path], event_address: dict[str, str]
+) -> None:
+    desk, phone = party
+    phone.set_viewport_size({"width": 390, "height": 360})
+    phone.mouse.wheel(0, 600)
+    phone.wait_for_timeout(400)
+    before = phone.evaluate("scrollY")
+    assert before > 160
+    file = {"name": "32bit.png", "mimeType": "image/png", "buffer": samples["32bit.png"].read_bytes()}
+    desk.request.post(
+        f"{event_address['desk']}/photos", multipart={"photos": file}, headers={"accept": "application/json"}
+    )
+    pill = phone.locator("[data-fresh]")
+    expect(pill).to_have_text("1 new photo", timeout=60_000)
+    assert phone.evaluate("scrollY") == before
+    pill.click()
+    expect(_tiles(phone)).to_have_count(7)
