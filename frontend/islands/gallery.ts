@@ -257,6 +257,8 @@ fresh.addEventListener("click", () => {
 addEventListener("scroll", () => waiting && scrollY < NEAR_TOP_PX / 2 && apply(waiting), { passive: true });
 
 grid.querySelectorAll<HTMLElement>("[data-id]").forEach(dress);
+// In some languages the tabs are wider than a phone. This comes before going back to one's place: it scrolls the page, too.
+document.querySelector(".tab[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 if (show === "maybe") {
   swipeable(grid, answer);
   answerByKey(grid, answer, () => undo?.());
@@ -272,8 +274,6 @@ filters?.addEventListener("change", () => {
 });
 addEventListener("pageshow", () => filters?.querySelectorAll("select").forEach((list) => (list.disabled = false)));
 document.querySelector("[data-zip]")?.addEventListener("click", () => snack(texts["packing"] ?? ""));
-// In some languages the tabs are wider than a phone.
-document.querySelector(".tab[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 // Somebody who only looks in has no stream of their own.
 if (isGuest) listen(`${base}/live`, { photos: onCounts, enrolment: onEnrolment }, () => void refresh());
 warmUp();

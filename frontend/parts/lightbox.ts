@@ -237,7 +237,9 @@ function closeOnBack(lightbox: PhotoSwipe): void {
   let ours = false;
   const back = (): void => {
     ours = false;
-    lightbox.close();
+    // While it opens it can't be closed yet.
+    if (lightbox.opener.isOpen) lightbox.close();
+    else lightbox.on("openingAnimationEnd", () => setTimeout(() => lightbox.close()));
   };
   lightbox.on("beforeOpen", () => {
     history.pushState({ lightbox: true }, "");
