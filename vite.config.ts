@@ -6,8 +6,8 @@ import { defineConfig, type Plugin } from "vite";
 const ICONS = [
   "archive", "archive-restore", "arrow-left", "arrow-right", "camera", "check", "chevron-left", "chevron-right",
   "circle-alert", "circle-check", "circle-user-round", "clock", "copy", "door-open", "download", "eye", "eye-off",
-  "folder-up", "image-plus", "images", "info", "link", "lock", "log-out", "mail", "pencil", "plus", "printer",
-  "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "search", "send", "shield-check", "switch-camera", "trash-2",
+  "flag", "folder-up", "heart", "image-plus", "images", "info", "link", "lock", "log-out", "mail", "pencil", "plus", "printer",
+  "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "search", "send", "share-2", "shield-check", "square-check", "switch-camera", "trash-2",
   "undo-2", "user-plus", "user-round-x", "users-round", "x",
 ];
 
@@ -35,7 +35,7 @@ function sprite(): string {
   const symbols = ICONS.map((name) => {
     const source = readFileSync(join(folderOf("lucide-static"), "icons", `${name}.svg`), "utf8");
     const shapes = source.replace(/<!--[^]*?-->/g, "").replace(/<svg[^>]*>|<\/svg>/g, "").replace(/\s+/g, " ").trim();
-    return `<symbol id="${name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" `
+    return `<symbol id="${name}" viewBox="0 0 24 24" stroke="currentColor" stroke-width="1.75" `
       + `stroke-linecap="round" stroke-linejoin="round">${shapes}</symbol>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>`;
@@ -69,7 +69,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts",
-        "islands/settings.ts", "islands/checks.ts", "islands/status.ts", "islands/retry.ts"]
+        "islands/settings.ts", "islands/checks.ts", "islands/status.ts", "islands/retry.ts", "islands/requests.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

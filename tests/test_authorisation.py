@@ -107,6 +107,16 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/photos": THE_GUEST,
     "GET /e/{code}/photos/{photo_id}": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/verdict": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/favourite": THE_GUEST,
+    "POST /e/{code}/photos/gone": THE_GUEST,
+    "GET /e/{code}/photos/{photo_id}/ask": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/report": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/veil": THE_GUEST,
+    "GET /e/{code}/zip": THE_GUEST,
+    "POST /e/{code}/zip": THE_GUEST,
+    "GET /studio/{event_id}/requests": THE_STAFF,
+    "POST /studio/{event_id}/requests/reports/{report_id}": THE_STAFF,
+    "POST /studio/{event_id}/requests/veils/{veil_id}": THE_STAFF,
     "GET /e/{code}/live": THE_GUEST,
     "GET /e/{code}/p/{photo_id}/original": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/p/{photo_id}/download": THE_GUEST | THE_UPLOADERS,
@@ -309,6 +319,18 @@ def world(
             " VALUES (%s, %s, 'Lily', 'lily@example.org', %s, now())",
             (guest_invitation_id, organiser.event_id, token_hash(guest_token)),
         )
+        report_id, veil_id = uuid4(), uuid4()
+        asked = {"event": organiser.event_id, "photo": photo["id"], "guest": guest_id}
+        connection.execute(
+            "INSERT INTO reports (id, event_id, photo_id, guest_id, reason, text, state, created_at)"
+            " VALUES (%(id)s, %(event)s, %(photo)s, %(guest)s, 'other', '', 'open', now())",
+            asked | {"id": report_id},
+        )
+        connection.execute(
+            "INSERT INTO veils (id, event_id, photo_id, guest_id, box_xyxy, state, created_at)"
+            " VALUES (%(id)s, %(event)s, %(photo)s, %(guest)s, '{0,0,1,1}', 'asked', now())",
+            asked | {"id": veil_id},
+        )
         (picture_id,) = connection.execute("SELECT id FROM event_pictures").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
@@ -318,6 +340,7 @@ def world(
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}
+    fill |= {"report_id": str(report_id), "veil_id": str(veil_id), "ids": photo["id"]}
     fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
     fill |= {"upload_id": upload.headers["location"].rsplit("/", 1)[1]}
     return World(people, fill)
@@ -329,6 +352,9 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /e/{code}/join": {"username": "!"},
     "POST /e/{code}/consent": {"agree": "yes"},
     "POST /e/{code}/photos/{photo_id}/verdict": {"answer": "yes"},
+    "POST /e/{code}/photos/{photo_id}/report": {"reason": "other"},
+    "POST /studio/{event_id}/requests/reports/{report_id}": {"do": "dismiss"},
+    "POST /studio/{event_id}/requests/veils/{veil_id}": {"do": "decline"},
     "POST /e/{code}/me/withdraw": {"confirm": "yes"},
     "POST /e/{code}/me/delete": {"username": "guest"},
     "POST /studio/{event_id}/delete": {"name": "Lea & Tom"},

@@ -26,7 +26,8 @@ from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
-from trouvaille.delivery import pictures
+from trouvaille.delivery import pictures, request_pages, zip_pages
+from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import print_pages as events_print
@@ -152,6 +153,7 @@ def create_app(settings: Settings) -> FastAPI:
     }
     app.state.codes = Codes()
     app.state.selfie_queue = SelfieQueue()
+    app.state.zip_slots = ZipSlots()
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -177,6 +179,8 @@ def create_app(settings: Settings) -> FastAPI:
         guests_pages.router,
         guests_sign_on_pages.router,
         delivery_pages.router,
+        zip_pages.router,
+        request_pages.router,
         pictures.router,
         privacy_pages.router,
         event_pages.router,

@@ -13,6 +13,7 @@ from trouvaille.cameras import models as cameras
 from trouvaille.core import jobs, mail, snapshots
 from trouvaille.core.db import Base, driver_url
 from trouvaille.crew import models as crew
+from trouvaille.delivery import models as delivery
 from trouvaille.events import models as events
 from trouvaille.faces import models as faces
 from trouvaille.guests import models as guests
@@ -21,7 +22,22 @@ from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
 
-MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, cameras, jobs, mail, ingest, snapshots)
+MODELS = (
+    accounts,
+    events,
+    guests,
+    photos,
+    faces,
+    rekognition,
+    matching,
+    crew,
+    cameras,
+    delivery,
+    jobs,
+    mail,
+    ingest,
+    snapshots,
+)
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"
 # Two instances that start together must not migrate at the same time.

@@ -23,6 +23,8 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import invitations
+from trouvaille.delivery import keepsakes
+from trouvaille.delivery import tasks as delivery_tasks
 from trouvaille.events import handover, reminders
 from trouvaille.events import service as events
 from trouvaille.events import tasks as events_tasks
@@ -40,7 +42,17 @@ from trouvaille.vision.engine import LocalEngine
 log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP, MAIL)
 # Importing a tasks module declares its jobs.
-DECLARED = (erase, mail, accounts_tasks, events_tasks, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
+DECLARED = (
+    erase,
+    mail,
+    accounts_tasks,
+    events_tasks,
+    faces_tasks,
+    matching_tasks,
+    photos_tasks,
+    rekognition_tasks,
+    delivery_tasks,
+)
 WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
 
@@ -157,6 +169,7 @@ async def _keep_house(work: Work, settings: Settings) -> None:
         await photos.requeue_forgotten(session)
         await selfies.forget_undecided(session)
         await passes.forget_lost(session)
+        await keepsakes.forget_selections(session)
         await reindex.ask(session, work.engine)
         await reminders.remind(session)
         await events.erase_expired(session)

@@ -96,14 +96,29 @@ class Storage:
             metrics.STORAGE_ERRORS.labels("get").inc()
             raise Unavailable from error
 
-    async def stream(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes under ``key`` in pieces of about 1 MB, opened before the first piece is asked for.
+    async def size(self, key: str) -> int:
+        """How many bytes lie under ``key``.
+
+        Raises:
+            NotFound: nothing lies there.
+            Unavailable: the store is away.
+        """
+        try:
+            return int((await obstore.head_async(self._store, key))["size"])
+        except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
+            raise NotFound from error
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise Unavailable from error
+
+    async def stream(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
+        """The bytes under ``key`` from ``offset`` on, in pieces of about 1 MB, opened before the first is asked for.
 
         Raises:
             NotFound: nothing lies there.
         """
+        options: Any = {"range": {"offset": offset}} if offset else None
         try:
-            result = await obstore.get_async(self._store, key)
+            result = await obstore.get_async(self._store, key, options=options)
         except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
             raise NotFound from error
 

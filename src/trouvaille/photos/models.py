@@ -81,6 +81,8 @@ class Photo(Identified, Base):
         Index("uq_photos_event_sha256", event_id, sha256, unique=True),
         # Galleries run from the newest photo to the oldest.
         Index("ix_photos_gallery", event_id, text("shown_at DESC"), text("id DESC")),
+        # The same order within one photographer's photos.
+        Index("ix_photos_by", event_id, uploaded_by, text("shown_at DESC"), text("id DESC")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
         # Whether a file need not be sent again.
         Index("ix_photos_size", event_id, size_bytes),

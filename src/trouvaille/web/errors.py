@@ -74,8 +74,8 @@ def answer(request: Request, status: int, message: str, more: dict[str, str] | N
             headers=headers,
             media_type="application/problem+json",
         )
-    query = f"?{request.url.query}" if request.url.query else ""
-    retry_url = request.url.path + query if request.method == "GET" and status in (429, 500, 503) else None
+    asked = "/" + request.url.path.lstrip("/") + (f"?{request.url.query}" if request.url.query else "")
+    retry_url = asked if request.method == "GET" and status in (429, 500, 503) else None
     shown = page(
         request,
         "web/error.html",
