@@ -152,7 +152,7 @@ async def counts(session: AsyncSession, event: Event, guest: Viewer | None) -> C
     everything, processing = (
         await session.execute(
             select(func.count().filter(ready), func.count().filter(Photo.state == PhotoState.WAITING)).where(
-                Photo.event_id == event.id
+                Photo.event_id == event.id, Photo.deleted_at.is_(None)
             )
         )
     ).one()

@@ -79,6 +79,10 @@ class Photo(Identified, Base):
         Index("uq_photos_event_sha256", event_id, sha256, unique=True),
         # Galleries run from the newest photo to the oldest.
         Index("ix_photos_gallery", event_id, text("shown_at DESC"), text("id DESC")),
+        Index("ix_photos_added", event_id, created_at, "id"),
+        Index("ix_photos_name", event_id, file_name, "id"),
+        Index("ix_photos_faces", event_id, faces, "id"),
+        Index("ix_photos_unshown", event_id, standing, postgresql_where=text("standing <> 'shown'")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
         Index("ix_photos_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_photos_put_off", created_at, postgresql_where=text("reason = 'put_off'")),
