@@ -131,8 +131,8 @@ async def test_every_part_and_order_of_the_desk_is_read_by_an_index(
 
 # Ten events of a thousand photos, of which a few are out of the common.
 _MANY = """
-INSERT INTO staff (id, email, display_name, password_hash, role, created_at)
-SELECT gen_random_uuid(), 'a@example.org', 'Ada', 'x', 'organiser', now();
+INSERT INTO staff (id, email, display_name, password_hash, role, locale, created_at)
+SELECT gen_random_uuid(), 'a@example.org', 'Ada', 'x', 'organiser', 'en', now();
 INSERT INTO events (id, code, name, state, time_zone, place, owner_id, locales, accent, gallery, downloads, review,
                     general, guest_pass, created_at)
 SELECT gen_random_uuid(), 'E' || n, 'E', 'open', 'UTC', '', staff.id, '{en}', '#000000', 'guests', 'none', false, true,

@@ -40,8 +40,8 @@ from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
 from trouvaille.photos import intake, listing
 from trouvaille.photos import service as photos
-from trouvaille.photos.listing import Show, Wanted
 from trouvaille.photos.intake import Limits, Offer
+from trouvaille.photos.listing import Show, Wanted
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.settings import Settings
 from trouvaille.supervisor import supervise
