@@ -103,6 +103,20 @@ def test_nobody_changes_photos_of_another_photographer_or_event(
     assert _act(owner, "delete", all="yes")["changed"] == 2
 
 
+def test_where_photos_are_reviewed_nothing_is_shown_before_somebody_published_it(
+    owner: Visitor, visitor: Visitors, run_jobs: Jobs
+) -> None:
+    guest, _ = _looking(owner, visitor, run_jobs)
+    owner.change(gallery="guests", review="yes")
+    (green,) = [row["id"] for row in owner.upload(_jpeg("green"))["accepted"]]
+    run_jobs()
+    assert len(guest.photos("all")) == 2
+    assert guest.get(f"/e/PARTY234/p/{green}/thumb").status_code == 404
+    assert "Publish 1 photo" in owner.get(f"/studio/{owner.event_id}?show=held").text
+    assert owner.post(f"/studio/{owner.event_id}/photos/acts", {"act": "publish", "all": "yes", "show": "held"})
+    assert len(guest.photos("all")) == 3
+
+
 def test_a_duplicate_names_the_photo_that_it_is(owner: Visitor) -> None:
     (first,) = owner.upload(_jpeg("red"))["accepted"]
     (again,) = owner.upload(_jpeg("red"))["duplicates"]
