@@ -159,8 +159,8 @@ ALLOWED: dict[str, set[str]] = {
     "POST /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
     "DELETE /api/v1/events/{event_id}/uploads/{upload_id}": set(),  # it is gone by then; tests/ingest
     # Photographers are asked about a photo of their own; tests/crew/test_photographers knows of others'.
-    "POST /studio/{event_id}/photos/{photo_id}/retry": THE_UPLOADERS,
-    "POST /studio/{event_id}/photos/{photo_id}/delete": THE_UPLOADERS,
+    "POST /studio/{event_id}/photos/acts": THE_UPLOADERS,
+    "POST /studio/{event_id}/photos/{photo_id}/{what}": THE_UPLOADERS,
     "GET /studio/{event_id}/people": THE_STAFF,
     "POST /studio/{event_id}/people/invite": THE_STAFF,
     "GET /studio/{event_id}/camera": THE_UPLOADERS,
@@ -204,7 +204,7 @@ DESTRUCTIVE = (
     "POST /e/{code}/me/delete",
     "POST /studio/{event_id}/invitations/{invitation_id}/link",
     "POST /studio/{event_id}/invitations/{invitation_id}/withdraw",
-    "POST /studio/{event_id}/photos/{photo_id}/delete",
+    "POST /studio/{event_id}/photos/{photo_id}/{what}",
     "DELETE /studio/{event_id}/uploads/{upload_id}",
     "DELETE /api/v1/events/{event_id}/uploads/{upload_id}",
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke",
@@ -358,6 +358,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /e/{code}/me/withdraw": {"confirm": "yes"},
     "POST /e/{code}/me/delete": {"username": "guest"},
     "POST /studio/{event_id}/delete": {"name": "Lea & Tom"},
+    "POST /studio/{event_id}/photos/acts": {"act": "retry", "all": "yes"},
     "POST /studio/{event_id}/hand-over": {"to": "nobody@example.org"},
     "POST /server/staff/{staff_id}/role": {"role": "photographer"},
     "POST /studio/{event_id}/state": {"to": "open"},
@@ -387,6 +388,7 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
         fill = fill | {"invitation_id": fill["guest_invitation_id"]}
     elif path.startswith("/i/"):
         fill = fill | {"token": fill["guest_token"]}
+    path = path.replace("{what}", "delete")
     if "/{kind}/" in path:
         path = path.replace("{kind}", "logo")
     for name, value in fill.items():

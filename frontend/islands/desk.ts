@@ -125,7 +125,13 @@ function enableDrop(): void {
 async function sendQuietly(form: HTMLFormElement): Promise<void> {
   try {
     await post(form.action, {});
-    if (form.action.endsWith("/delete")) snack(texts["deleted"] ?? "");
+    if (form.action.endsWith("/delete")) {
+      const back = form.action.replace(/delete$/, "undelete");
+      snack(texts["deleted"] ?? "", {
+        label: texts["undo"] ?? "",
+        run: () => void post(back, {}).then(() => refresh(), () => snack(texts["failed"] ?? "")),
+      });
+    }
   } catch (error) {
     snack((error instanceof Error && error.name !== "TypeError" && error.message) || (texts["failed"] ?? ""));
     delete form.dataset["sure"];

@@ -95,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
             photo_pixels=settings.photo_limit_pixels,
             upload_bytes=settings.upload_limit_bytes,
             selfie_bytes=settings.selfie_limit_bytes,
+            bin_days=settings.bin_days,
         ),
         public_url=settings.public_url,
         session_idle_days=settings.session_idle_days,

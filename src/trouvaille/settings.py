@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     password_memory_kib: int = Field(19456, ge=19456, le=1024**2)
     password_passes: int = Field(2, ge=2, le=20)
     audit_days: int = Field(365, ge=90)
+    bin_days: int = Field(7, ge=0)
     operator_contact: str | None = None
     # Cameras; docs/operator.md. Off without a port.
     ftp_port: int | None = Field(None, ge=0, le=65535)

@@ -78,6 +78,8 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
 
 
 def _is_done(photo: Photo, event: Event, engine: str) -> bool:
+    if photo.deleted_at is not None:  # it is asked for again when it comes back
+        return True
     return photo.state is PhotoState.READY and (photo.engine == engine or not event.faces_on)
 
 

@@ -22,7 +22,7 @@ from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.photos import quotas
 from trouvaille.photos.models import Photo, Source, Standing
-from trouvaille.photos.service import ask_again
+from trouvaille.photos.service import ask_again, catch_up
 
 
 class Duplicate(Conflict):
@@ -169,6 +169,7 @@ async def _meet(session: AsyncSession, known: Photo, offer: Offer) -> Accepted:
     )
     if back is None:
         raise Duplicate(known.id)
+    await catch_up(session, offer.event_id, [known.id])
     await live.publish(session, f"event:{offer.event_id}")
     return Accepted(known.id, known.file_name)
 

@@ -17,12 +17,13 @@ from trouvaille.core.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What this server accepts."""
+    """What this server accepts, and for how long a deleted photo can be brought back."""
 
     photo_bytes: int
     photo_pixels: int
     upload_bytes: int
     selfie_bytes: int
+    bin_days: int = 7
 
 
 @dataclass(frozen=True, slots=True)
