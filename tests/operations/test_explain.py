@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine, make_url
 from starlette.testclient import TestClient
 
 from tests.conftest import drop_database
-from tests.people import PASSWORD, Visitor
+from tests.people import PASSWORD, Visitor, another_browser
 from trouvaille import instance
 from trouvaille.accounts.models import Role
 from trouvaille.app import create_app
@@ -149,7 +149,7 @@ def large(
     settings = Settings(data_dir=folder / "data", DATABASE_URL=url, log_level="ERROR")
     with TestClient(create_app(settings), follow_redirects=False) as site:
         everybody = ("administrator", "owner", "guest", "stranger")
-        people = {who: Visitor(TestClient(site.app, follow_redirects=False)) for who in everybody}
+        people = {who: Visitor(another_browser(site)) for who in everybody}
         owner, guest = people["owner"], people["guest"]
         people["administrator"].set_up_server()
         instance.create_staff(settings, email="o@example.org", name="O", password=PASSWORD, role=Role.ORGANISER)
@@ -281,7 +281,7 @@ def test_signing_in_and_registering_read_no_growing_table_from_end_to_end(
     large: tuple[str, dict[str, Visitor], dict[str, str], TestClient],
 ) -> None:
     url, _, _, site = large
-    fresh = Visitor(TestClient(site.app, follow_redirects=False))
+    fresh = Visitor(another_browser(site))
 
     def come() -> None:
         assert fresh.sign_in("rose", PASSWORD).status_code == 303
