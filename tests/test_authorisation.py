@@ -70,6 +70,25 @@ ALLOWED: dict[str, set[str]] = {
     "GET /server/reset-link": THE_ADMINISTRATOR,
     "POST /server/reset-link": THE_ADMINISTRATOR,
     "GET /api/v1/me": SIGNED_IN,
+    "GET /api": EVERYBODY,
+    "GET /api/v1/openapi.json": EVERYBODY,
+    "GET /api/v1/events": STAFF,
+    "POST /api/v1/events": ORGANISERS,
+    "GET /api/v1/events/{event_id}": THE_UPLOADERS,
+    "PATCH /api/v1/events/{event_id}": THE_STAFF,
+    "DELETE /api/v1/events/{event_id}": THE_STAFF,
+    "POST /api/v1/events/{event_id}/state": THE_STAFF,
+    "POST /api/v1/events/{event_id}/code": THE_STAFF,
+    "POST /api/v1/events/{event_id}/extend": THE_STAFF,
+    "POST /api/v1/events/{event_id}/faces": THE_STAFF,
+    "POST /api/v1/events/{event_id}/duplicate": THE_STAFF,
+    "GET /api/v1/events/{event_id}/photos": THE_UPLOADERS,
+    "GET /api/v1/events/{event_id}/photos/{photo_id}": THE_UPLOADERS,
+    "POST /api/v1/events/{event_id}/photos/{photo_id}/retry": THE_UPLOADERS,
+    "DELETE /api/v1/events/{event_id}/photos/{photo_id}": THE_UPLOADERS,
+    "GET /api/v1/events/{event_id}/guests": THE_STAFF,
+    "GET /api/v1/events/{event_id}/guests/{guest_id}": THE_STAFF,
+    "DELETE /api/v1/events/{event_id}/guests/{guest_id}": THE_STAFF,
     "GET /api/v1/check-code": EVERYBODY,
     "POST /api/v1/check-availability": EVERYBODY,  # with a valid code; tests/guests/test_checks
     "GET /setup": set(),  # once there is an account
@@ -175,6 +194,8 @@ DESTRUCTIVE = (
     "POST /studio/{event_id}/invitations/{invitation_id}/link",
     "POST /studio/{event_id}/invitations/{invitation_id}/withdraw",
     "POST /studio/{event_id}/photos/{photo_id}/delete",
+    "DELETE /api/v1/events/{event_id}/photos/{photo_id}",
+    "POST /api/v1/events/{event_id}/code",
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke",
     "POST /studio/{event_id}/people/{staff_id}/remove",
     "POST /studio/{event_id}/delete",
@@ -228,6 +249,8 @@ def world(
         people[kind].accept(host.invite(), f"{kind.replace(' ', '-')}@example.org")
         people[kind].event_id = host.event_id
     (own_photo,) = people["photographer"].upload(("own.jpg", _jpeg()))["accepted"]
+    (spare,) = organiser.upload(("spare.jpg", _jpeg()))["accepted"]
+    (own_spare,) = people["photographer"].upload(("own-spare.jpg", _jpeg()))["accepted"]
     organiser.invite()
     administrator.invite("/server/staff")
     for kind, code in (
@@ -295,6 +318,8 @@ def world(
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}
     fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
+    # The API deletes other photos than the page does.
+    fill |= {f"spare of {photo['id']}": spare["id"], f"spare of {own_photo['id']}": own_spare["id"]}
     return World(people, fill)
 
 
@@ -333,12 +358,16 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
         fill = fill | {"invitation_id": fill["guest_invitation_id"]}
     elif path.startswith("/i/"):
         fill = fill | {"token": fill["guest_token"]}
+    if method == "DELETE" and path.endswith("/{photo_id}"):
+        fill = fill | {"photo_id": fill[f"spare of {fill['photo_id']}"]}
     if "/{kind}/" in path:
         path = path.replace("{kind}", "logo")
     for name, value in fill.items():
         path = path.replace(f"{{{name}}}", value)
     if route == "GET /go":
         path += f"?code={fill['code']}"
+    if method not in ("GET", "POST"):
+        return visitor.browser.request(method, path)
     return visitor.get(path) if method == "GET" else visitor.post(path, dict(FORMS.get(route, {})))
 
 

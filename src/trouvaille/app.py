@@ -22,24 +22,27 @@ from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery import pictures
+from trouvaille.events import api as events_api
 from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import print_pages as events_print
 from trouvaille.events import studio_pages as events_studio
-from trouvaille.events.checks import Codes
+from trouvaille.events.checks import Codes, guard_codes
 from trouvaille.guests import api as guests_api
 from trouvaille.guests import invitation_pages as guests_invitations
 from trouvaille.guests import join_pages, pass_pages, registration_pages
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
+from trouvaille.photos import api as photos_api
 from trouvaille.photos import pages as photos_pages
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
+from trouvaille.roster import api as roster_api
 from trouvaille.roster import pages as roster_pages
 from trouvaille.settings import Engine, Settings
-from trouvaille.web import errors, i18n
+from trouvaille.web import api_pages, errors, i18n
 from trouvaille.web.render import STATIC, environment
 from trouvaille.web.security import Guard
 from trouvaille.web.site import Limits, Session, Site, read_form
@@ -92,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Trouvaille",
         lifespan=lifespan,
-        dependencies=[Depends(identify), Depends(read_form)],
+        dependencies=[Depends(identify), Depends(guard_codes, scope="function"), Depends(read_form)],
         openapi_url=None,
         redirect_slashes=False,
     )
@@ -136,6 +139,10 @@ def create_app(settings: Settings) -> FastAPI:
         guests_invitations.router,
         guests_messages.router,
         roster_pages.router,
+        events_api.router,
+        photos_api.router,
+        roster_api.router,
+        api_pages.router,
     ):
         app.include_router(router)
     _add_health(app)

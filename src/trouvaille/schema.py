@@ -18,8 +18,9 @@ from trouvaille.guests import models as guests
 from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
+from trouvaille.web import once
 
-MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, jobs, mail)
+MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, jobs, mail, once)
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"
 # Two instances that start together must not migrate at the same time.

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from trouvaille.accounts.identity import MaybeViewer
+from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.errors import NotFound
 from trouvaille.delivery import access
 from trouvaille.events import service as events
@@ -22,7 +23,7 @@ RENDITIONS = {"thumb", "view"}
 KEEP = "private, max-age=3600"
 
 
-@router.get("/download")
+@router.get("/download", openapi_extra=wants(Scope.PHOTOS_READ))
 async def download(session: Session, site: ThisSite, code: str, photo_id: UUID, viewer: MaybeViewer) -> Response:
     """The photo in the largest size that this viewer may take home."""
     event = await events.by_code(session, code, viewer)
@@ -34,7 +35,7 @@ async def download(session: Session, site: ThisSite, code: str, photo_id: UUID, 
     return Response(await site.storage.get(photo.rendition_key("view")), media_type="image/jpeg", headers=headers)
 
 
-@router.get("/original")
+@router.get("/original", openapi_extra=wants(Scope.PHOTOS_READ))
 async def original(session: Session, site: ThisSite, code: str, photo_id: UUID, viewer: MaybeViewer) -> Response:
     event = await events.by_code(session, code, viewer)
     photo = await access.picture(session, event, viewer, photo_id)
@@ -55,7 +56,7 @@ def _attached(file_name: str) -> dict[str, str]:
     }
 
 
-@router.get("/{name}")
+@router.get("/{name}", openapi_extra=wants(Scope.PHOTOS_READ))
 async def rendition(
     request: Request, session: Session, site: ThisSite, code: str, photo_id: UUID, name: str, viewer: MaybeViewer
 ) -> Response:

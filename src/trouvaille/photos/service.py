@@ -94,7 +94,8 @@ def after_photo(photo_id: UUID) -> ColumnElement[bool]:
     return tuple_(Photo.shown_at, Photo.id) < select(there.c.shown_at, there.c.id).scalar_subquery()
 
 
-def _added(event_id: UUID, by: UUID | None) -> Select[Photo]:
+def added(event_id: UUID, by: UUID | None) -> Select[Photo]:
+    """The photos of an event as staff see them, in no order; all, or those that ``by`` has added."""
     query = select(Photo).where(Photo.event_id == event_id)
     return query.where(Photo.uploaded_by == by) if by else query
 
@@ -103,7 +104,7 @@ async def of_event(
     session: AsyncSession, event_id: UUID, *, limit: int, after: UUID | None = None, by: UUID | None = None
 ) -> Page:
     """The photos of an event as staff see them, whatever their state; all, or those that ``by`` has added."""
-    query = _added(event_id, by)
+    query = added(event_id, by)
     if after is not None:
         query = query.where(after_photo(after))
     query = query.order_by(Photo.shown_at.desc(), Photo.id.desc()).limit(limit + 1)
@@ -113,7 +114,7 @@ async def of_event(
 
 async def failures(session: AsyncSession, event_id: UUID, *, limit: int = 200, by: UUID | None = None) -> list[Photo]:
     """The photos that could not be read, newest first; all, or those that ``by`` has added."""
-    query = _added(event_id, by).where(Photo.state == PhotoState.FAILED)
+    query = added(event_id, by).where(Photo.state == PhotoState.FAILED)
     return list(await session.scalars(query.order_by(Photo.created_at.desc(), Photo.id).limit(limit)))
 
 
