@@ -72,6 +72,26 @@ ALLOWED: dict[str, set[str]] = {
     "POST /server/reset-link": THE_ADMINISTRATOR,
     "GET /api/v1/me": SIGNED_IN,
     "GET /api/v1/events/by-code/{code}": THE_UPLOADERS,
+    "GET /api": EVERYBODY,
+    "GET /api/v1/openapi.json": EVERYBODY,
+    "GET /api/v1/events": STAFF,
+    "POST /api/v1/events": ORGANISERS,
+    "GET /api/v1/events/{event_id}": THE_UPLOADERS,
+    "PATCH /api/v1/events/{event_id}": THE_STAFF,
+    "DELETE /api/v1/events/{event_id}": THE_STAFF,
+    "POST /api/v1/events/{event_id}/state": THE_STAFF,
+    "POST /api/v1/events/{event_id}/code": THE_STAFF,
+    "POST /api/v1/events/{event_id}/extend": THE_STAFF,
+    "POST /api/v1/events/{event_id}/faces": THE_STAFF,
+    "POST /api/v1/events/{event_id}/duplicate": THE_STAFF,
+    "GET /api/v1/events/{event_id}/photos": THE_UPLOADERS,
+    "GET /api/v1/events/{event_id}/photos/{photo_id}": THE_UPLOADERS,
+    "POST /api/v1/events/{event_id}/photos/acts": THE_UPLOADERS,
+    "POST /api/v1/events/{event_id}/photos/{photo_id}/retry": THE_UPLOADERS,
+    "DELETE /api/v1/events/{event_id}/photos/{photo_id}": THE_UPLOADERS,
+    "GET /api/v1/events/{event_id}/guests": THE_STAFF,
+    "GET /api/v1/events/{event_id}/guests/{guest_id}": THE_STAFF,
+    "DELETE /api/v1/events/{event_id}/guests/{guest_id}": THE_STAFF,
     "GET /api/v1/check-code": EVERYBODY,
     "POST /api/v1/check-availability": EVERYBODY,  # with a valid code; tests/guests/test_checks
     "GET /setup": set(),  # once there is an account
@@ -207,6 +227,8 @@ DESTRUCTIVE = (
     "POST /studio/{event_id}/photos/{photo_id}/{what}",
     "DELETE /studio/{event_id}/uploads/{upload_id}",
     "DELETE /api/v1/events/{event_id}/uploads/{upload_id}",
+    "DELETE /api/v1/events/{event_id}/photos/{photo_id}",
+    "POST /api/v1/events/{event_id}/code",
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke",
     "POST /studio/{event_id}/people/{staff_id}/remove",
     "POST /studio/{event_id}/delete",
@@ -261,6 +283,8 @@ def world(
         people[kind].event_id = host.event_id
     (own_photo,) = people["photographer"].upload(("own.jpg", _jpeg()))["accepted"]
     upload = Sender(people["photographer"].browser, f"/studio/{organiser.event_id}/uploads").create(10)
+    (spare,) = organiser.upload(("spare.jpg", _jpeg()))["accepted"]
+    (own_spare,) = people["photographer"].upload(("own-spare.jpg", _jpeg()))["accepted"]
     organiser.invite()
     administrator.invite("/server/staff")
     for kind, code in (
@@ -343,6 +367,8 @@ def world(
     fill |= {"report_id": str(report_id), "veil_id": str(veil_id), "ids": photo["id"]}
     fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
     fill |= {"upload_id": upload.headers["location"].rsplit("/", 1)[1]}
+    # The API deletes other photos than the page does.
+    fill |= {f"spare of {photo['id']}": spare["id"], f"spare of {own_photo['id']}": own_spare["id"]}
     return World(people, fill)
 
 
@@ -389,6 +415,8 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
     elif path.startswith("/i/"):
         fill = fill | {"token": fill["guest_token"]}
     path = path.replace("{what}", "delete")
+    if method == "DELETE" and path.endswith("/{photo_id}"):
+        fill = fill | {"photo_id": fill[f"spare of {fill['photo_id']}"]}
     if "/{kind}/" in path:
         path = path.replace("{kind}", "logo")
     for name, value in fill.items():
@@ -399,6 +427,8 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
         return visitor.browser.post(path, json={"files": []})
     if "/uploads" in path:
         return visitor.browser.request(method, path, headers=UPLOAD)
+    if method not in ("GET", "POST"):
+        return visitor.browser.request(method, path)
     return visitor.get(path) if method == "GET" else visitor.post(path, dict(FORMS.get(route, {})))
 
 

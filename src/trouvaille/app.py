@@ -28,11 +28,12 @@ from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery import pictures, request_pages, zip_pages
 from trouvaille.delivery.packing import Slots as ZipSlots
+from trouvaille.events import api as events_api
 from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import print_pages as events_print
 from trouvaille.events import studio_pages as events_studio
-from trouvaille.events.checks import Codes
+from trouvaille.events.checks import Codes, guard_codes
 from trouvaille.guests import api as guests_api
 from trouvaille.guests import invitation_pages as guests_invitations
 from trouvaille.guests import join_pages, pass_pages, registration_pages
@@ -47,15 +48,17 @@ from trouvaille.operations import pages as operations_pages
 from trouvaille.operations import probes
 from trouvaille.operations.health import Health
 from trouvaille.operations.token import load_token
+from trouvaille.photos import api as photos_api
 from trouvaille.photos import by_code_api, quotas
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
+from trouvaille.roster import api as roster_api
 from trouvaille.roster import pages as roster_pages
 from trouvaille.settings import Engine, Settings
-from trouvaille.web import errors, i18n
+from trouvaille.web import api_pages, errors, i18n
 from trouvaille.web.metered import Metered
 from trouvaille.web.patience import Patience
 from trouvaille.web.render import STATIC, environment
@@ -126,7 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Trouvaille",
         lifespan=lifespan,
-        dependencies=[Depends(identify), Depends(read_form)],
+        dependencies=[Depends(identify), Depends(guard_codes, scope="function"), Depends(read_form)],
         openapi_url=None,
         redirect_slashes=False,
     )
@@ -191,6 +194,10 @@ def create_app(settings: Settings) -> FastAPI:
         guests_messages.router,
         roster_pages.router,
         operations_pages.router,
+        events_api.router,
+        photos_api.router,
+        roster_api.router,
+        api_pages.router,
     ):
         app.include_router(router)
     probes.install(app)

@@ -21,6 +21,7 @@ from trouvaille.ingest import models as ingest
 from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
+from trouvaille.web import once
 
 MODELS = (
     accounts,
@@ -37,6 +38,7 @@ MODELS = (
     mail,
     ingest,
     snapshots,
+    once,
 )
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"

@@ -38,6 +38,7 @@ from trouvaille.rekognition import tasks as rekognition_tasks
 from trouvaille.rekognition import upkeep
 from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
+from trouvaille.web import once
 
 log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP, MAIL)
@@ -179,6 +180,7 @@ async def _keep_house(work: Work, settings: Settings) -> None:
         await invitations.forget_expired(session)
         await handover.forget_expired(session)
         await throttle.forget(session)
+        await once.forget(session)
         await accounts.forget_old_recipes(session)
         await audit.forget(session, older_than_days=settings.audit_days)
         if work.rekognition is not None:

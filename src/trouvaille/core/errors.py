@@ -48,6 +48,12 @@ class Conflict(Refused):
     message = N_("This is not possible at the moment.")
 
 
+class Changed(Refused):
+    """Somebody else changed it since the asker looked."""
+
+    message = N_("Somebody has changed this since you looked. Please look again.")
+
+
 class Gone(Refused):
     """It existed, and is over."""
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.accounts.service import Viewer
+from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.errors import NotFound
 from trouvaille.delivery import access, veils
 from trouvaille.events import rights
@@ -26,7 +27,7 @@ RENDITIONS = {"thumb", "view"}
 KEEP = "private, max-age=3600"
 
 
-@router.get("/download")
+@router.get("/download", openapi_extra=wants(Scope.PHOTOS_READ))
 async def download(
     session: Session, site: ThisSite, code: str, photo_id: UUID, viewer: MaybeViewer, size: Downloads | None = None
 ) -> Response:
@@ -53,7 +54,7 @@ def _key(photo: Photo, version: str | None, name: str) -> str:
     return photo.rendition_key(name) if version is None else veils.rendition_key(photo, version, name)
 
 
-@router.get("/original")
+@router.get("/original", openapi_extra=wants(Scope.PHOTOS_READ))
 async def original(session: Session, site: ThisSite, code: str, photo_id: UUID, viewer: MaybeViewer) -> Response:
     event = await events.by_code(session, code, viewer)
     photo = await access.picture(session, event, viewer, photo_id)
@@ -76,7 +77,7 @@ def _attached(file_name: str) -> dict[str, str]:
     }
 
 
-@router.get("/{name}")
+@router.get("/{name}", openapi_extra=wants(Scope.PHOTOS_READ))
 async def rendition(
     request: Request, session: Session, site: ThisSite, code: str, photo_id: UUID, name: str, viewer: MaybeViewer
 ) -> Response:
