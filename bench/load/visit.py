@@ -92,7 +92,7 @@ class Guest(FastHttpUser):
             )
             self.look_around()
         except GaveUp:
-            pass
+            pass  # it is counted
         finally:
             if self.listening is not None:
                 self.listening.kill(block=False)
@@ -244,7 +244,7 @@ class Guest(FastHttpUser):
 
     def fail(self, answer: Any) -> None:
         """Count it as a failure, and end the visit: the next steps would fail for the same reason."""
-        answer.failure(f"{answer.status_code} {(answer.text or answer.error or '')[:200]}")
+        answer.failure(f"{answer.status_code} {str(answer.text or answer.error or '')[:200]}")
         raise GaveUp
 
     def think(self, least_s: float, most_s: float) -> None:
