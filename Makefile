@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help setup demo run test check format samples browser lock messages clean
+.PHONY: bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help load soak setup demo run test check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,12 @@ bench-selfie: setup ## Time from sending a selfie to its matches in a large even
 
 bench-zip: setup ## Memory while 5 GB go out as a ZIP, and the gallery beside four of them
 	@$(BIN)/python -m bench.zips
+
+load: setup .make/bench ## Visits of many guests, as users run it: [GUESTS=300] [MINUTES=2] [PHOTOS=1000] [INDEXING=1] [FACES=folder] [KILLS=1]
+	@$(BIN)/python -m bench.load --guests $(or $(GUESTS),300) --minutes $(or $(MINUTES),2) --photos $(or $(PHOTOS),1000) --indexing $(or $(INDEXING),0) --kills $(or $(KILLS),0) $(if $(FACES),--faces "$(FACES)") $(if $(OUT),--out "$(OUT)")
+
+soak: setup .make/bench ## Moderate load for long: whether memory, files and connections stay as they are: [MINUTES=30] [KILLS=1]
+	@$(BIN)/python -m bench.load --soak --indexing 1 --minutes $(or $(MINUTES),30) --guests $$((60 * $(or $(MINUTES),30))) --kills $(or $(KILLS),0) $(if $(OUT),--out "$(OUT)")
 
 messages: .make/python ## Bring the translation catalogues in step with the texts
 	@sh tools/messages

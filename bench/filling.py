@@ -74,8 +74,8 @@ async def add_faces(sessions: Sessions, event_id: UUID, templates: Vectors, engi
         for template in group
     )
     async with transaction(sessions) as session:
-        await _copy(session, "photos", photo_columns, photo_rows)
-        await _copy(session, partition_of(event_id), face_columns, face_rows)
+        await copy_rows(session, "photos", photo_columns, photo_rows)
+        await copy_rows(session, partition_of(event_id), face_columns, face_rows)
     await _analyse(sessions, "photos", partition_of(event_id))
     return ids
 
@@ -94,9 +94,9 @@ async def add_enrolled(sessions: Sessions, event_id: UUID, templates: Vectors, e
         for (guest, selfie), template in zip(people, templates, strict=True)
     )
     async with transaction(sessions) as session:
-        await _copy(session, "guests", guest_columns, guest_rows)
-        await _copy(session, "enrolments", "id, event_id, guest_id, state, created_at", selfie_rows)
-        await _copy(session, "probes", "enrolment_id, engine, event_id, guest_id, quality, template", probe_rows)
+        await copy_rows(session, "guests", guest_columns, guest_rows)
+        await copy_rows(session, "enrolments", "id, event_id, guest_id, state, created_at", selfie_rows)
+        await copy_rows(session, "probes", "enrolment_id, engine, event_id, guest_id, quality, template", probe_rows)
     await _analyse(sessions, "guests", "enrolments", "probes")
 
 
@@ -105,7 +105,8 @@ async def _register(sessions: Sessions, engine: str) -> None:
         await register(session, engine, SFACE_TAIL)
 
 
-async def _copy(session: AsyncSession, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+async def copy_rows(session: AsyncSession, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Write many rows at once, in this transaction."""
     connection = await raw_connection(session)
     async with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
         for row in rows:

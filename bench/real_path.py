@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,7 @@ from trouvaille.photos import service as photos
 from trouvaille.photos.intake import Limits, Offer
 from trouvaille.photos.listing import Show, Wanted
 from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.settings import Settings
 from trouvaille.supervisor import supervise
 
 
@@ -211,13 +212,16 @@ async def only_database() -> AsyncIterator[tuple[AsyncEngine, UUID]]:
 
 
 @asynccontextmanager
-async def running_event(*, with_workers: bool = True) -> AsyncIterator[Bench]:
-    """An instance and one open event; everything is removed afterwards.
+async def running_event(*, with_workers: bool = True, settings: Settings | None = None) -> AsyncIterator[Bench]:
+    """An instance and one open event.
 
     Args:
         with_workers: False leaves starting the workers to the bench.
+        settings: of an instance that stays; without, all is made in a folder of its own and removed afterwards.
     """
-    with scratch_settings() as settings, instance.database(settings) as (ready, postgres):
+    with ExitStack() as stack:
+        settings = settings or stack.enter_context(scratch_settings())
+        ready, postgres = stack.enter_context(instance.database(settings))
         stop = asyncio.Event()
         engine = connect(ready.database_url or "", pool_size=6, application="trouvaille bench")
         sessions = sessions_of(engine)

@@ -26,7 +26,7 @@ from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
-from trouvaille.delivery import pictures, request_pages, zip_pages
+from trouvaille.delivery import pictures, request_pages, wall_pages, zip_pages
 from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import api as events_api
 from trouvaille.events import pages as events_pages
@@ -194,6 +194,7 @@ def create_app(settings: Settings) -> FastAPI:
         guests_messages.router,
         roster_pages.router,
         operations_pages.router,
+        wall_pages.router,
         events_api.router,
         photos_api.router,
         roster_api.router,

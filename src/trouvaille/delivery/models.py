@@ -45,6 +45,29 @@ class FileSum(Base):
     crc32: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class WallShows(StrEnum):
+    """Which photos a big screen shows."""
+
+    GENERAL = "general"
+    ALL = "all"
+
+
+class Wall(Base):
+    """The slideshow of an event. Whoever has its link sees it, and its link opens nothing else."""
+
+    __tablename__ = "walls"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    # So that the organiser can see the link again, and who has the database alone can't.
+    sealed_token: Mapped[bytes]
+    shows: Mapped[WallShows] = mapped_column(words(WallShows), default=WallShows.GENERAL)
+    seconds: Mapped[int] = mapped_column(default=7)
+    # Name and QR code in a corner, for guests who have not come in yet.
+    shows_code: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class Reason(StrEnum):
     """Why a guest speaks up about a photo."""
 

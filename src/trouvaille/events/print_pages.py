@@ -1,11 +1,9 @@
 """What an organiser prints or hands on: QR codes, posters, table cards."""
 
-import io
 import json
 from typing import Annotated
 from uuid import UUID
 
-import segno
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
@@ -13,8 +11,8 @@ from trouvaille.accounts.identity import MaybeViewer, StaffViewer
 from trouvaille.accounts.service import require_staff
 from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.db import transaction
-from trouvaille.core.errors import Invalid, NotFound
-from trouvaille.events import posters, rights
+from trouvaille.core.errors import NotFound
+from trouvaille.events import posters, qr, rights
 from trouvaille.events.links import link_of
 from trouvaille.events.models import Event
 from trouvaille.events.rights import Right
@@ -54,16 +52,8 @@ async def qr_code(
     event = await rights.for_staff(session, viewer, event_id, Right.MANAGE)
     if kind not in ("svg", "png"):
         raise rights.NoSuchEvent
-    try:
-        code = segno.make(link_of(request, event), error="m", micro=False)
-    except segno.DataOverflowError as error:
-        raise Invalid from error
-    made = io.BytesIO()
-    if kind == "svg":
-        code.save(made, kind="svg", scale=8, border=4, light="#fff", xmldecl=False, svgclass=None, lineclass=None)
-    else:
-        code.save(made, kind="png", scale=20, border=4)
+    drawn = qr.drawn(link_of(request, event), kind)
     media_type = "image/svg+xml" if kind == "svg" else "image/png"
     how = "attachment" if download else "inline"
     headers = {"Content-Disposition": f'{how}; filename="{event.code}.{kind}"', "Cache-Control": "no-store"}
-    return Response(made.getvalue(), media_type=media_type, headers=headers)
+    return Response(drawn, media_type=media_type, headers=headers)
