@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         environment()
         async with site.hub:
-            sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver))
+            sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver, settings.database_url or ""))
             yield
             sweeping.cancel()
             with suppress(asyncio.CancelledError):
