@@ -17,6 +17,7 @@ from urllib.request import url2pathname
 import obstore
 from obstore.store import LocalStore, from_url
 
+from trouvaille.core import metrics
 from trouvaille.core.errors import N_, NotFound, Unavailable
 
 KEEP_FREE_BYTES = 256 * 1024**2
@@ -53,6 +54,7 @@ class Storage:
             if self._root is not None:
                 await asyncio.to_thread(_sync_to_disk, self._root, key)
         except (OSError, obstore.exceptions.BaseError) as error:
+            metrics.STORAGE_ERRORS.labels("put").inc()
             raise Unavailable from error
 
     async def put_file(self, key: str, path: Path) -> None:
@@ -75,6 +77,7 @@ class Storage:
             if self._root is not None:
                 await asyncio.to_thread(_sync_to_disk, self._root, key)
         except (OSError, obstore.exceptions.BaseError) as error:
+            metrics.STORAGE_ERRORS.labels("put").inc()
             raise Unavailable from error
 
     async def get(self, key: str) -> bytes:
@@ -90,16 +93,32 @@ class Storage:
         except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
             raise NotFound from error
         except (OSError, obstore.exceptions.BaseError) as error:
+            metrics.STORAGE_ERRORS.labels("get").inc()
             raise Unavailable from error
 
-    async def stream(self, key: str) -> AsyncIterator[bytes]:
-        """The bytes under ``key`` in pieces of about 1 MB, opened before the first piece is asked for.
+    async def size(self, key: str) -> int:
+        """How many bytes lie under ``key``.
+
+        Raises:
+            NotFound: nothing lies there.
+            Unavailable: the store is away.
+        """
+        try:
+            return int((await obstore.head_async(self._store, key))["size"])
+        except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
+            raise NotFound from error
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise Unavailable from error
+
+    async def stream(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
+        """The bytes under ``key`` from ``offset`` on, in pieces of about 1 MB, opened before the first is asked for.
 
         Raises:
             NotFound: nothing lies there.
         """
+        options: Any = {"range": {"offset": offset}} if offset else None
         try:
-            result = await obstore.get_async(self._store, key)
+            result = await obstore.get_async(self._store, key, options=options)
         except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
             raise NotFound from error
 

@@ -29,7 +29,7 @@ from trouvaille.events.states import Archived
 from trouvaille.ingest.models import Outcome, Upload
 from trouvaille.ingest.staging import LOCK_PATIENCE_S, Held, NoSuchFile, Staging, Turn
 from trouvaille.ingest.tus import Metadata
-from trouvaille.photos import intake
+from trouvaille.photos import intake, quotas
 from trouvaille.photos.intake import Duplicate, Limits, Offer
 from trouvaille.photos.models import Photo, Source
 
@@ -62,10 +62,12 @@ class NotWhole(Exception):
 
 
 async def check_quota(session: AsyncSession, *, event_id: UUID, uploaded_by: UUID, size_bytes: int) -> None:
-    """The one place that refuses a file because somebody, or an event, has enough; asked at the beginning and the end.
+    """Refuse a file because somebody, or an event, has enough; asked at the beginning. At the end `intake` asks.
 
-    No limit is set on this server yet beyond the size of one file.
+    Raises:
+        QuotaReached
     """
+    await quotas.check(session, event_id=event_id, uploaded_by=uploaded_by, files=1, size_bytes=size_bytes)
 
 
 class Receiver:
@@ -230,9 +232,6 @@ class Receiver:
         """Minutes or hours have passed: an invitation may have been taken back, an event archived."""
         async with transaction(self.sessions) as session:
             await rights.to_change(session, await _sender_of(session, upload), upload.event_id, Right.UPLOAD)
-            await check_quota(
-                session, event_id=upload.event_id, uploaded_by=upload.uploaded_by, size_bytes=upload.size_bytes
-            )
 
     async def _check_digest(self, upload: Upload, path: Path) -> None:
         if upload.sha256 is not None and await asyncio.to_thread(_sha256_of, path) != upload.sha256:

@@ -20,8 +20,9 @@ from trouvaille.core.images import check_image, check_image_file, safe_file_name
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
+from trouvaille.photos import quotas
 from trouvaille.photos.models import Photo, Source, Standing
-from trouvaille.photos.service import ask_again
+from trouvaille.photos.service import ask_again, catch_up
 
 
 class Duplicate(Conflict):
@@ -81,6 +82,7 @@ async def take_in(sessions: Sessions, storage: Storage, limits: Limits, offer: O
     Raises:
         FileTooLarge, NotAnImage, Truncated, TooManyPixels: nothing was kept.
         Duplicate: the event has it already.
+        QuotaReached: there is no room for it.
         Unavailable: the store is full or away.
     """
 
@@ -114,6 +116,14 @@ async def _keep(
     async with transaction(sessions) as session:
         if (known := await _known(session, offer.event_id, checked.sha256)) is not None:
             return await _meet(session, known, offer)
+        # Before its bytes are kept; `_insert` has the last word.
+        await quotas.check(
+            session,
+            event_id=offer.event_id,
+            uploaded_by=offer.uploaded_by,
+            files=1,
+            size_bytes=checked.size_bytes,
+        )
     photo = Photo(id=offer.photo_id or uuid4(), event_id=offer.event_id)
     await put(photo.original_key)
     name = safe_file_name(offer.file_name, checked.media_type)
@@ -126,6 +136,9 @@ async def _keep(
     except (IntegrityError, NoSuchEvent) as error:  # the event was deleted meanwhile
         await storage.delete([photo.original_key])
         raise NoSuchEvent from error
+    except quotas.QuotaReached:  # others were faster
+        await storage.delete([photo.original_key])
+        raise
     if fresh:
         return Accepted(photo.id, name)
     # The same file came twice at the same moment.
@@ -146,6 +159,8 @@ async def _known(session: AsyncSession, event_id: UUID, sha256: bytes) -> Photo 
 
 async def _meet(session: AsyncSession, known: Photo, offer: Offer) -> Accepted:
     """The event has the file: a photo that was deleted a while ago comes back, any other is a duplicate."""
+    if known.deleted_at is not None:
+        await quotas.hold(session, event_id=offer.event_id, uploaded_by=offer.uploaded_by, size_bytes=known.size_bytes)
     back = await session.scalar(
         update(Photo)
         .where(Photo.id == known.id, Photo.deleted_at.is_not(None))
@@ -154,6 +169,7 @@ async def _meet(session: AsyncSession, known: Photo, offer: Offer) -> Accepted:
     )
     if back is None:
         raise Duplicate(known.id)
+    await catch_up(session, offer.event_id, [known.id])
     await live.publish(session, f"event:{offer.event_id}")
     return Accepted(known.id, known.file_name)
 
@@ -162,6 +178,7 @@ async def _insert(session: AsyncSession, photo_id: UUID, offer: Offer, name: str
     event = await session.get(Event, offer.event_id)
     if event is None:
         raise NoSuchEvent
+    await quotas.hold(session, event_id=offer.event_id, uploaded_by=offer.uploaded_by, size_bytes=checked.size_bytes)
     row = {
         "id": photo_id,
         "event_id": offer.event_id,

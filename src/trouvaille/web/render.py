@@ -14,7 +14,20 @@ from trouvaille.web import i18n
 
 PACKAGE = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
-SLICES = ("web", "accounts", "events", "guests", "photos", "rekognition", "delivery", "privacy", "crew", "roster")
+SLICES = (
+    "web",
+    "accounts",
+    "events",
+    "guests",
+    "photos",
+    "rekognition",
+    "delivery",
+    "privacy",
+    "crew",
+    "cameras",
+    "roster",
+    "operations",
+)
 
 
 class AssetsMissing(RuntimeError):

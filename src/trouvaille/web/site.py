@@ -17,12 +17,13 @@ from trouvaille.core.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What this server accepts."""
+    """What this server accepts, and for how long a deleted photo can be brought back."""
 
     photo_bytes: int
     photo_pixels: int
     upload_bytes: int
     selfie_bytes: int
+    bin_days: int = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,10 @@ class Site:
     has_costs: bool = False
     sends_mail: bool = False
     operator_contact: str | None = None
+    # Where cameras send to by FTP; None where they can't. ``ftp_plain``: also those that know no TLS.
+    ftp_port: int | None = None
+    ftp_plain: bool = False
+    ftp_host: str | None = None
     providers: tuple[Provider, ...] = ()
 
 
