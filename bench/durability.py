@@ -35,19 +35,30 @@ from trouvaille.photos.models import Photo, PhotoState
 SENDERS = 8
 PIECE_BYTES = 128 * 1024
 LARGEST_BYTES = 1_500_000
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
+IDLE_S = 30.0
+"""So long a kill waits for bytes that got through since the one before: a server that is still down is no test."""
 BODY = "application/offset+octet-stream"
 
 
 @dataclass
 class Run:
-    """What happens while it happens. ``acknowledged``: SHA-256 to name; ``told``: failures by what was answered."""
+    """What happens while it happens.
+
+    Attributes:
+        acknowledged: name by SHA-256.
+        told: how often a sender learned of a failure, by what it was told.
+        untold: files that were given up though their sender was told of no failure.
+        pieces: requests that brought bytes and were answered well.
+    """
 
     files: int
     kills: int
     killed: Counter[str] = field(default_factory=Counter)
     acknowledged: dict[bytes, str] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
+    untold: int = 0
+    pieces: int = 0
 
     @property
     def kills_done(self) -> int:
@@ -60,7 +71,7 @@ async def _send(client: httpx2.AsyncClient, server: Served, run: Run, number: in
     digest, path, at = hashlib.sha256(data), "", 0
     told = {"filename": f"{number}.jpg", "sha256": digest.hexdigest(), "source": "command"}
     metadata = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in told.items())
-    until = time.monotonic() + PATIENCE_S
+    until, failures = time.monotonic() + PATIENCE_S, 0
     while time.monotonic() < until:
         try:
             if not path:
@@ -74,17 +85,21 @@ async def _send(client: httpx2.AsyncClient, server: Served, run: Run, number: in
                 )
             if answer.status_code >= 400:
                 run.told[str(answer.status_code)] += 1
+                failures += 1
                 await asyncio.sleep(0.3)
                 path, at = await _where(client, server, path)
         except httpx2.TransportError as error:
             run.told[type(error).__name__] += 1
+            failures += 1
             await asyncio.sleep(0.3)
             answer, (path, at) = None, await _where(client, server, path)
         if answer is not None and answer.status_code < 300 and "upload-offset" in answer.headers:
             at = int(answer.headers["upload-offset"])
+            run.pieces += 1
         if (answer is not None and "trouvaille-result" in answer.headers) or at == -1:
             run.acknowledged[digest.digest()] = f"{number}.jpg"
             return
+    run.untold += failures == 0
 
 
 async def _where(client: httpx2.AsyncClient, server: Served, path: str) -> tuple[str, int]:
@@ -106,7 +121,10 @@ async def _where(client: httpx2.AsyncClient, server: Served, path: str) -> tuple
 
 async def _kill(server: Served, run: Run, dice: random.Random) -> None:
     while run.kills_done < run.kills:
+        pieces, until = run.pieces, time.monotonic() + IDLE_S
         await asyncio.sleep(dice.uniform(0.2, 1.5))
+        while run.pieces == pieces and time.monotonic() < until:  # noqa: ASYNC110 - senders tell nobody
+            await asyncio.sleep(0.01)
         alive = {kind: found for kind, found in server.victims().items() if found}
         if not alive:
             continue
@@ -185,6 +203,7 @@ def run(kills: int, files: int) -> dict[str, Any]:
         "never_acknowledged": files - len(going.acknowledged),
         "killed": dict(going.killed),
         "told": dict(going.told),
+        "untold": going.untold,
         "given_up_and_retried": retried,
         "seconds": round(time.monotonic() - began),
         "load_average": [round(value, 2) for value in psutil.getloadavg()],
@@ -199,4 +218,6 @@ if __name__ == "__main__":
     cli.add_argument("--files", type=int, default=1000)
     given = cli.parse_args()
     logs.configure("ERROR")
-    print(json.dumps(run(given.kills, given.files)))
+    outcome = run(given.kills, given.files)
+    print(json.dumps(outcome))
+    sys.exit(any(outcome[wrong] for wrong in ("lost", "doubled", "unprocessed")))

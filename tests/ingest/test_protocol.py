@@ -1,5 +1,7 @@
 """The receiver speaks tus 1.0, and answers a whole file with what became of it."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -7,7 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.ingest.sender import BODY, Sender, checksum, metadata
+from tests.ingest.sender import BODY, Sender, checksum, metadata, token_of
 from tests.people import Visitor
 from trouvaille.settings import Settings
 
@@ -139,6 +141,43 @@ def test_a_file_over_the_limit_or_without_bytes_is_refused_before_it_is_sent(
     assert staged(settings) == []
 
 
+def test_a_quota_is_asked_before_a_file_is_sent_and_again_at_its_end(
+    owner: Visitor, sender: Sender, photo: bytes, settings: Settings
+) -> None:
+    assert owner.post(f"/studio/{owner.event_id}/people/quotas", {"event-photos": "1"}).status_code == 303
+    first, second = (sender.create(len(photo) + each, first=photo[:10]).headers["location"] for each in (0, 1))
+    assert sender.patch(first, 10, photo[10:]).headers["trouvaille-result"] == "accepted"
+    for late in (sender.create(100), sender.patch(second, 10, photo[10:] + b"x")):
+        assert late.status_code in (413, 422)
+        assert "1 of 1 photos" in late.json()["detail"]
+    assert sender.head(second).status_code == 404
+    assert (originals(settings), staged(settings)) == ([photo], [])
+
+
+def test_a_file_counts_as_whole_only_once_its_bytes_are_on_the_disk(
+    sender: Sender, photo: bytes, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sender.create(len(photo)).headers["location"]
+    upload = settings.staging_dir / path.rsplit("/", 1)[1]
+    fsync, asked = os.fsync, []
+
+    def broken(handle: int) -> None:
+        if os.fstat(handle).st_ino == upload.stat().st_ino:
+            asked.append(os.fstat(handle).st_size)
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", broken)
+    answer = sender.patch(path, 0, photo)
+    assert (answer.status_code, asked) == (503, [len(photo)])
+    assert "trouvaille-result" not in answer.headers
+    monkeypatch.undo()
+    # What the system could not write it may have thrown away: the file has to come once more.
+    assert sender.head(path).headers["upload-offset"] == "0"
+    assert sender.patch(path, 0, photo).headers["trouvaille-result"] == "accepted"
+    assert originals(settings) == [photo]
+
+
 def test_a_length_must_be_told_at_the_creation(sender: Sender) -> None:
     assert sender.ask("POST", sender.base).status_code == 400
     assert sender.ask("POST", sender.base, upload_defer_length="1").status_code == 400
@@ -206,12 +245,6 @@ def test_what_lets_no_patch_through_may_send_a_post(sender: Sender, photo: bytes
     assert sender.ask("POST", path).status_code == 400
 
 
-def _token(owner: Visitor, *scopes: str) -> dict[str, str]:
-    page = owner.post("/account/tokens", {"name": "script", "scopes": list(scopes)})
-    token = page.text.partition("trv_")[2]
-    return {"authorization": f"Bearer trv_{token[:43]}"}
-
-
 def _source(settings: Settings) -> str:
     with psycopg.connect(settings.database_url or "") as connection:
         (source,) = connection.execute("SELECT source FROM photos").fetchone() or ("",)
@@ -222,13 +255,13 @@ def test_scripts_send_with_a_token_and_are_believed_to_be_the_command(
     owner: Visitor, visitor: Visitors, photo: bytes, settings: Settings
 ) -> None:
     base = f"/api/v1/events/{owner.event_id}/uploads"
-    script = Sender(visitor().browser, base, _token(owner, "photos:write"))
+    script = Sender(visitor().browser, base, token_of(owner, "photos:write"))
     done = script.create(len(photo), first=photo, told={"source": "command"})
     assert done.headers["trouvaille-result"] == "accepted"
     assert done.headers["location"].startswith(base)
     assert script.head(done.headers["location"]).status_code == 200
     assert _source(settings) == "command"
-    reader = Sender(visitor().browser, base, _token(owner, "photos:read"))
+    reader = Sender(visitor().browser, base, token_of(owner, "photos:read"))
     assert reader.create(10).status_code == 403
     stranger = Sender(visitor().browser, base).create(10)
     assert (stranger.status_code, stranger.headers["tus-resumable"]) == (401, "1.0.0")

@@ -214,6 +214,7 @@ class Receiver:
             raise NoSuchUpload
         if held.size_bytes != upload.size_bytes:
             raise NotWhole
+        await self.run(held.sync)
         try:
             await self._check_still_allowed(upload)
             await self._check_digest(upload, held.path)
