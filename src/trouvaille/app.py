@@ -117,7 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
         environment()
         traces.configure("web")
         async with site.hub, app.state.reporter:
-            sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver))
+            sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver, settings.database_url or ""))
             yield
             sweeping.cancel()
             with suppress(asyncio.CancelledError):

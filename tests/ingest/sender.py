@@ -7,6 +7,8 @@ from typing import Any
 
 from httpx2 import Response
 
+from tests.people import Visitor
+
 TUS = {"tus-resumable": "1.0.0"}
 BODY = {"content-type": "application/offset+octet-stream"}
 
@@ -19,6 +21,13 @@ def metadata(**told: str) -> str:
 def checksum(data: bytes, algorithm: str = "sha1") -> dict[str, str]:
     """``Upload-Checksum``."""
     return {"upload-checksum": f"{algorithm} {base64.b64encode(hashlib.new(algorithm, data).digest()).decode()}"}
+
+
+def token_of(owner: Visitor, *scopes: str) -> dict[str, str]:
+    """The header of a script of theirs."""
+    page = owner.post("/account/tokens", {"name": "script", "scopes": list(scopes)})
+    token = page.text.partition("trv_")[2]
+    return {"authorization": f"Bearer trv_{token[:43]}"}
 
 
 @dataclass

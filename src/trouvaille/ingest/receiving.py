@@ -54,11 +54,11 @@ async def _receive(receiver: Receiver, turn: Turn, body: AsyncIterator[bytes], s
     held_bytes, since = 0, loop.time()
     writing: asyncio.Future[None] | None = None
 
-    async def write(*, last: bool = False) -> None:
+    async def write() -> None:
         nonlocal writing, handful, held_bytes, since
         if writing is not None:
             await writing
-        writing = asyncio.ensure_future(receiver.run(turn.append, handful, last=last))
+        writing = asyncio.ensure_future(receiver.run(turn.append, handful))
         handful, held_bytes, since = [], 0, loop.time()
 
     try:
@@ -76,6 +76,6 @@ async def _receive(receiver: Receiver, turn: Turn, body: AsyncIterator[bytes], s
     except TimeoutError:
         raise TooSlow("Nothing came for a minute.") from None
     finally:
-        await write(last=room == 0)
+        await write()
         assert writing is not None
         await writing

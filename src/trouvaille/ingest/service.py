@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -79,6 +80,12 @@ class Receiver:
         self.staging = Staging(folder)
         self.kept_s = kept_hours * 3600
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
+
+    def on(self, sessions: Sessions) -> "Receiver":
+        """The same receiver on other database connections."""
+        made = copy(self)
+        made.sessions = sessions
+        return made
 
     def close(self) -> None:
         """Let what is being written be written."""
@@ -207,6 +214,7 @@ class Receiver:
             raise NoSuchUpload
         if held.size_bytes != upload.size_bytes:
             raise NotWhole
+        await self.run(held.sync)
         try:
             await self._check_still_allowed(upload)
             await self._check_digest(upload, held.path)

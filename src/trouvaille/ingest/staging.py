@@ -76,11 +76,8 @@ class Turn:
                 self.offset = self._unchecked_from
             self._note_unchecked(-1)
 
-    def append(self, pieces: Sequence[bytes], *, last: bool = False) -> None:
-        """Add bytes at the end.
-
-        Args:
-            last: nothing follows, so everything is brought to the disk.
+    def append(self, pieces: Sequence[bytes]) -> None:
+        """Add bytes at the end. ``Held.sync`` brings them to the disk, before the file counts as whole.
 
         Raises:
             Overtaken, Unavailable
@@ -92,8 +89,6 @@ class Turn:
                     raise Unavailable(NO_ROOM)
                 for start in range(0, len(pieces), BUFFERS_AT_ONCE):
                     self._write(pieces[start : start + BUFFERS_AT_ONCE])
-                if last:
-                    os.fsync(self._data)
             except OSError as error:
                 self.offset = os.fstat(self._data).st_size
                 raise Unavailable from error
@@ -145,6 +140,28 @@ class Held:
         self.path = folder / str(upload_id)
         self.size_bytes = size_bytes
         self.touched_at = touched_at
+
+    def sync(self) -> None:
+        """Bring all bytes to the disk.
+
+        Where that fails, the system may have thrown away what it could not write and says so only once. So no byte
+        counts any more, and the file has to be sent again.
+
+        Raises:
+            Unavailable
+        """
+        data = -1
+        try:
+            data = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            os.fsync(data)
+        except OSError as error:
+            if data >= 0:
+                with suppress(OSError):
+                    os.ftruncate(data, 0)
+            raise Unavailable from error
+        finally:
+            if data >= 0:
+                os.close(data)
 
     def discard(self) -> None:
         """Remove the file; who has it open finds that it is over."""
@@ -201,7 +218,8 @@ class Staging:
         except OSError as error:
             for handle in opened:
                 os.close(handle)
-            _turn_path(self.folder, upload_id).unlink(missing_ok=True)
+            with suppress(OSError):  # a folder that is read-only says so again
+                _turn_path(self.folder, upload_id).unlink(missing_ok=True)
             raise Unavailable from error
         return Turn(opened[1], opened[0], number, 0)
 

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import delete, select
 
 from trouvaille.core.clock import now
-from trouvaille.core.db import transaction
+from trouvaille.core.db import connect, sessions_of, transaction
 from trouvaille.core.errors import Refused, Unavailable
 from trouvaille.events.states import Archived
 from trouvaille.ingest.models import Upload
@@ -41,16 +41,25 @@ class Swept:
     strays: int = 0
 
 
-async def keep_sweeping(receiver: Receiver) -> None:
-    """Sweep at once, also files that were touched just now, and then again and again."""
+async def keep_sweeping(receiver: Receiver, database_url: str) -> None:
+    """Sweep at once, also files that were touched just now, and then again and again, until cancelled.
+
+    It has connections of its own, so that no request waits behind it.
+    """
+    engine = connect(database_url, pool_size=2, application="trouvaille sweeper")
+    own = receiver.on(sessions_of(engine))
     untouched_s = 0.0
-    while True:
-        try:
-            await sweep(receiver, untouched_s=untouched_s)
-        except Exception as error:  # the next round tries again
-            log.warning("sweeping failed", kind=type(error).__name__)
-        untouched_s = UNTOUCHED_S
-        await asyncio.sleep(EVERY_S)
+    try:
+        while True:
+            try:
+                await sweep(own, untouched_s=untouched_s)
+            except Exception as error:  # the next round tries again
+                log.warning("sweeping failed", kind=type(error).__name__)
+            untouched_s = UNTOUCHED_S
+            await engine.dispose()  # no connection is kept while nothing is done
+            await asyncio.sleep(EVERY_S)
+    finally:
+        await engine.dispose()
 
 
 async def sweep(receiver: Receiver, *, untouched_s: float = UNTOUCHED_S, stray_s: float = STRAY_S) -> Swept:
