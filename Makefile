@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-durability bench-receiver bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help load soak setup demo run test check format samples browser lock messages clean
+.PHONY: bench-durability bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help load soak setup demo run test check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

@@ -177,12 +177,14 @@ ALLOWED: dict[str, set[str]] = {
     "POST /studio/{event_id}/photos": THE_UPLOADERS,
     "POST /studio/{event_id}/uploads": THE_UPLOADERS,
     "POST /studio/{event_id}/uploads/known": THE_UPLOADERS,
+    "GET /studio/{event_id}/uploads/room": THE_UPLOADERS,
     # An upload is its sender's alone; here it is the photographer's.
     "PATCH /studio/{event_id}/uploads/{upload_id}": {"photographer"},
     "POST /studio/{event_id}/uploads/{upload_id}": {"photographer"},
     "DELETE /studio/{event_id}/uploads/{upload_id}": {"photographer"},
     "POST /api/v1/events/{event_id}/uploads": THE_UPLOADERS,
     "POST /api/v1/events/{event_id}/uploads/known": THE_UPLOADERS,
+    "GET /api/v1/events/{event_id}/uploads/room": THE_UPLOADERS,
     "PATCH /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
     "POST /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
     "DELETE /api/v1/events/{event_id}/uploads/{upload_id}": set(),  # it is gone by then; tests/ingest

@@ -4,8 +4,7 @@ import { find, spell } from "../parts/find";
 import { openLightbox, warmUp } from "../parts/lightbox";
 import { listen } from "../parts/live";
 import { snack } from "../parts/snack";
-import { Tray } from "../parts/tray";
-import { filesOf, Uploads, withoutClutter } from "../parts/uploads";
+import { startQueue } from "../queue/start";
 
 type Progress = Record<"total" | "ready" | "waiting" | "failed" | "faces" | "put_off" | "guests" | "enrolled", number>;
 
@@ -19,13 +18,6 @@ const place = find("[data-desk-grid]", root);
 let refreshing = false;
 let refreshAgain = false;
 let known: string | undefined;
-
-const uploads: Uploads = new Uploads(
-  `${base}/uploads`,
-  { noAnswer: texts["noAnswer"] ?? "", refused: texts["refused"] ?? "" },
-  () => tray.draw(),
-);
-const tray = new Tray(texts, () => uploads);
 
 /** Put the grid as it is now in place of the old one, keeping tiles that did not change (and their pictures). */
 function replaceGrid(news: DocumentFragment): void {
@@ -88,40 +80,6 @@ function onProgress(progress: Progress): void {
   known = state;
 }
 
-function takeFiles(files: File[]): void {
-  if (!uploads.busy) uploads.clear();
-  if (files.length) uploads.add(files);
-}
-
-function enableUpload(): void {
-  const form = find<HTMLFormElement>("[data-drop]", root);
-  form.classList.add("drop--ready");
-  for (const part of form.querySelectorAll<HTMLElement>("[data-no-script]")) part.hidden = true;
-  find("[data-drop-hint]", form).hidden = false;
-  find("[data-folder]", form).hidden = false;
-  for (const input of form.querySelectorAll<HTMLInputElement>("input[type=file]")) {
-    input.addEventListener("change", () => {
-      takeFiles(withoutClutter(input.files ?? []));
-      form.reset();
-    });
-  }
-}
-
-/** The whole page is the target, so that nobody has to aim. */
-function enableDrop(): void {
-  const veil = find("[data-drag]", root);
-  const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
-  addEventListener("dragenter", (event) => (veil.hidden = !carriesFiles(event)));
-  addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
-  veil.addEventListener("dragleave", () => (veil.hidden = true));
-  addEventListener("drop", (event) => {
-    veil.hidden = true;
-    if (!event.dataTransfer || !carriesFiles(event)) return;
-    event.preventDefault();
-    void filesOf(event.dataTransfer).then(takeFiles);
-  });
-}
-
 async function sendQuietly(form: HTMLFormElement): Promise<void> {
   try {
     await post(form.action, {});
@@ -154,12 +112,6 @@ place.addEventListener("click", (event) => {
   void openLightbox(shown, shown.indexOf(link), { texts, names: true });
 });
 
-addEventListener("beforeunload", (event) => {
-  if (uploads.busy) event.preventDefault();
-});
-addEventListener("online", () => tray.draw());
-addEventListener("offline", () => tray.draw());
-enableUpload();
-enableDrop();
+startQueue(base);
 listen(`${base}/live`, { progress: onProgress }, () => void refresh());
 warmUp();

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from trouvaille.accounts.identity import StaffViewer
 from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.errors import Invalid, Refused, TooLarge
-from trouvaille.ingest import known, tus
+from trouvaille.ingest import known, room, tus
 from trouvaille.ingest.models import Upload
 from trouvaille.ingest.receiving import receive
 from trouvaille.ingest.service import Finished, Receiver
@@ -47,7 +47,7 @@ def _refusal(request: Request, error: Refused) -> Response:
     more = errors.retry_headers(error)
     if isinstance(error, tus.WrongVersion):
         more["Tus-Version"] = tus.VERSION
-    return errors.answer(request, status, say(error), more)
+    return errors.answer(request, status, say(error), more, code=errors.code_of(error))
 
 
 def receiver_of(request: Request) -> Receiver:
@@ -193,9 +193,15 @@ async def which_are_known(
     return JSONResponse({"files": await known.look_up(receiver.sessions, viewer, event_id, asked.files)})
 
 
+async def room_left(receiver: ThisReceiver, viewer: StaffViewer, event_id: UUID) -> JSONResponse:
+    """How much more of whoever asks would fit."""
+    return JSONResponse(await room.look_up(receiver.sessions, viewer, event_id))
+
+
 def _routers(prefix: str, **more: Any) -> tuple[APIRouter, APIRouter]:
     listing, files = APIRouter(prefix=prefix), APIRouter(prefix=prefix, route_class=TusRoute)
     listing.add_api_route("/known", which_are_known, methods=["POST"], **more)
+    listing.add_api_route("/room", room_left, methods=["GET"], **more)
     files.add_api_route("", create, methods=["POST"], status_code=201, **more)
     files.add_api_route("", capabilities, methods=["OPTIONS"], status_code=204, **more)
     one = "/{upload_id}"

@@ -1,0 +1,60 @@
+/** What the server is asked before anything is sent: what it has already, and how much more fits. */
+import { detailOf, Problem } from "../parts/ask";
+import type { Usage } from "./room";
+
+export type Known = "yes" | "maybe" | "no";
+
+/** The server's limit of one question. */
+export const ASKED_AT_ONCE = 1000;
+// Hashing needs the whole file in memory.
+const HASHED_BYTES = 200 * 1024 * 1024;
+
+/** For each file, at most a thousand, whether the event has one of its name, size and date; these need a closer look. */
+export async function alike(url: string, files: readonly File[]): Promise<Known[]> {
+  return await ask(url, files.map(describe));
+}
+
+/** Whether the event has these very bytes. Where that can't be told the file is sent, and the server compares. */
+export async function isHere(url: string, file: File): Promise<boolean> {
+  const sha256 = await hash(file);
+  return sha256 !== "" && (await ask(url, [{ ...describe(file), sha256 }]))[0] === "yes";
+}
+
+export interface Room {
+  /** Who is signed in now. */
+  viewer: string;
+  usages: Usage[];
+}
+
+export async function room(url: string): Promise<Room> {
+  return await answered<Room>(await fetch(`${url}/room`, { headers: { Accept: "application/json" } }));
+}
+
+async function ask(url: string, files: readonly object[]): Promise<Known[]> {
+  const answer = await fetch(`${url}/known`, {
+    method: "POST",
+    body: JSON.stringify({ files }),
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+  });
+  return (await answered<{ files: { known: Known }[] }>(answer)).files.map((file) => file.known);
+}
+
+async function answered<T>(answer: Response): Promise<T> {
+  if (!answer.ok) throw new Problem(answer.status, detailOf(await answer.text()));
+  return (await answer.json()) as T;
+}
+
+function describe(file: File): { name: string; size: number; modified: number } {
+  return { name: file.name, size: file.size, modified: file.lastModified };
+}
+
+/** In hexadecimal digits; nothing where the browser can't (a page without HTTPS) or the file can't be read. */
+async function hash(file: File): Promise<string> {
+  if (!globalThis.crypto.subtle || file.size > HASHED_BYTES) return "";
+  try {
+    const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
+    return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  } catch {
+    return "";
+  }
+}
