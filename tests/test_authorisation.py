@@ -220,7 +220,9 @@ ALLOWED: dict[str, set[str]] = {
     "POST /studio/{event_id}/invitations": THE_STAFF,
     "POST /studio/{event_id}/invitations/{invitation_id}/link": THE_STAFF,
     "POST /studio/{event_id}/invitations/{invitation_id}/withdraw": THE_STAFF,
+    "POST /studio/{event_id}/invitations/{invitation_id}/send": set(),  # where mail is sent; tests/news
     "GET /studio/{event_id}/messages": THE_STAFF,
+    "POST /studio/{event_id}/messages/{message_id}/answer": THE_STAFF,
     "POST /studio/{event_id}/messages/read": THE_STAFF,
     "POST /studio/{event_id}/messages/{message_id}/read": THE_STAFF,
     "POST /studio/{event_id}/delete": THE_STAFF,
@@ -400,6 +402,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /studio/{event_id}/state": {"to": "open"},
     "POST /studio/{event_id}/extend": {"days": "30"},
     "POST /e/{code}/contact": {"text": "Hello"},
+    "POST /studio/{event_id}/messages/{message_id}/answer": {"text": "Hello"},
     "POST /studio/{event_id}/edit": {
         "name": "Lea & Tom",
         "code": "MINE2345",

@@ -44,6 +44,7 @@ from trouvaille.guests.queueing import SelfieQueue
 from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
+from trouvaille.news import carriers
 from trouvaille.operations import pages as operations_pages
 from trouvaille.operations import probes
 from trouvaille.operations.health import Health
@@ -111,6 +112,9 @@ def create_app(settings: Settings) -> FastAPI:
         ftp_host=settings.ftp_public_address,
         providers=settings.providers(),
     )
+
+    public_url = (settings.public_url or "").rstrip("/")
+    carriers.install(carriers.Carriers(site.vault, public_url) if site.sends_mail else None)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import structlog
-from procrastinate import PsycopgConnector
+from procrastinate import App, PsycopgConnector
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
@@ -32,6 +32,8 @@ from trouvaille.faces import tasks as faces_tasks
 from trouvaille.guests import passes, selfies
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
+from trouvaille.news import carriers
+from trouvaille.news import tasks as news_tasks
 from trouvaille.photos import service as photos
 from trouvaille.photos import tasks as photos_tasks
 from trouvaille.rekognition import tasks as rekognition_tasks
@@ -53,6 +55,7 @@ DECLARED = (
     photos_tasks,
     rekognition_tasks,
     delivery_tasks,
+    news_tasks,
 )
 WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
@@ -94,13 +97,14 @@ async def run(
         relay=settings.relay(),
         public_url=settings.public_url,
     )
+    public_url = (settings.public_url or "").rstrip("/")
+    carriers.install(carriers.Carriers(work.vault, public_url) if work.relay is not None else None)
     async with transaction(sessions) as session:
         await reindex.register(session, faces.identity, faces.tail)
     kind = f"worker {queues[0]}"
     reporter = Reporter(settings.database_url, kind, queues=queues, slots=concurrency, measure=_gauges(database, kind))
     traces.configure(kind)
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
-    jobs = app.with_connector(connector)
     watching = []
     if forever:
         watching.append(asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))))
@@ -109,7 +113,7 @@ async def run(
         await _revive(sessions, settings)
         await _keep_house(work, settings)
     try:
-        async with reporter, jobs.open_async():
+        async with reporter, _opened(connector) as jobs:
             log.info("worker ready", queues=list(queues))
             while True:
                 await jobs.run_worker_async(
@@ -135,6 +139,14 @@ async def run(
         if account is not None:
             account.close()
         await database.dispose()
+
+
+@asynccontextmanager
+async def _opened(connector: PsycopgConnector) -> AsyncIterator[App]:
+    """The declared jobs with a connection. Periodic ones are asked for by the app itself, so a copy would not do."""
+    with app.replace_connector(connector) as jobs:
+        async with jobs.open_async():
+            yield jobs
 
 
 def _gauges(database: AsyncEngine, kind: str) -> Callable[[], None]:

@@ -104,10 +104,11 @@ def _message(letter: Letter, relay: Relay, letter_id: UUID) -> EmailMessage:
     message["Date"] = format_datetime(now())
     # The same at a second try, so that a mailbox can tell that it has the letter already.
     message["Message-ID"] = f"<{letter_id}@{parseaddr(relay.sender)[1].rpartition('@')[2]}>"
-    message["Content-Language"] = letter.locale
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
+    # Last, since setting the content drops what is said about it.
+    message["Content-Language"] = letter.locale
     return message
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
 from trouvaille.accounts.identity import StaffViewer
-from trouvaille.core.errors import Invalid
+from trouvaille.core.errors import Invalid, NotFound
 from trouvaille.core.tables import decode
 from trouvaille.events import rights
 from trouvaille.events import service as events
@@ -20,7 +20,7 @@ from trouvaille.guests.invitations import Fresh, Problem
 from trouvaille.web.forms import Form
 from trouvaille.web.i18n import say
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, address_of
+from trouvaille.web.site import Session, ThisSite, address_of
 
 router = APIRouter(include_in_schema=False)
 PAGE = 100
@@ -48,6 +48,7 @@ async def _page(
     after: UUID | None = None,
     fresh: Sequence[Fresh] = (),
     problems: Sequence[Problem] = (),
+    mailed: bool = False,
     status: int = 200,
 ) -> Response:
     shown = await invitations.of_event(session, event.id, limit=PAGE, after=after)
@@ -60,6 +61,7 @@ async def _page(
         event=event,
         form=form,
         invitations=shown.invitations,
+        mailed=mailed,
         tally=await invitations.tally(session, event.id),
         next_url=f"{base}?after={shown.next_after}" if shown.next_after else None,
         fresh=[
@@ -96,13 +98,23 @@ async def invite(request: Request, session: Session, event: ChangeableEvent) -> 
     # What was taken is done with; what was not stands there to be corrected.
     left = Form({"people": "\n".join(problem.row for problem in problems)})
     status = 200 if fresh else 422
-    return await _page(request, session, event, left, fresh=fresh, problems=problems, status=status)
+    return await _page(request, session, event, left, fresh=fresh, problems=problems, mailed=True, status=status)
 
 
 @router.post("/studio/{event_id}/invitations/{invitation_id}/link")
 async def renew(request: Request, session: Session, event: ChangeableEvent, invitation_id: UUID) -> Response:
     fresh = await invitations.renew(session, event, invitation_id)
     return await _page(request, session, event, Form(), fresh=[fresh])
+
+
+@router.post("/studio/{event_id}/invitations/{invitation_id}/send")
+async def send(
+    request: Request, session: Session, site: ThisSite, event: ChangeableEvent, invitation_id: UUID
+) -> Response:
+    if not site.sends_mail:
+        raise NotFound
+    fresh = await invitations.renew(session, event, invitation_id, carried=True)
+    return await _page(request, session, event, Form(), fresh=[fresh], mailed=True)
 
 
 @router.post("/studio/{event_id}/invitations/{invitation_id}/withdraw")

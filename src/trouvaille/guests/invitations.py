@@ -126,8 +126,11 @@ async def _carry(session: AsyncSession, event: Event, fresh: Sequence[Fresh]) ->
         await carry(session, event, fresh)
 
 
-async def renew(session: AsyncSession, event: Event, invitation_id: UUID) -> Fresh:
+async def renew(session: AsyncSession, event: Event, invitation_id: UUID, *, carried: bool = False) -> Fresh:
     """Give an invitation a new link; the old one leads nowhere from now on.
+
+    Args:
+        carried: it goes to its person as a new invitation does, rather than being handed over.
 
     Raises:
         NoSuchInvitation
@@ -140,12 +143,15 @@ async def renew(session: AsyncSession, event: Event, invitation_id: UUID) -> Fre
             GuestInvitation.id == invitation_id,
             GuestInvitation.guest_id.is_(None),
         )
-        .values(token_hash=token_hash(token))
+        .values(token_hash=token_hash(token), unsent=None)
         .returning(GuestInvitation)
     )
     if invitation is None:
         raise NoSuchInvitation
-    return Fresh(invitation, token)
+    fresh = Fresh(invitation, token)
+    if carried:
+        await _carry(session, event, [fresh])
+    return fresh
 
 
 async def withdraw(session: AsyncSession, event_id: UUID, invitation_id: UUID) -> None:

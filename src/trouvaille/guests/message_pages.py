@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from trouvaille.accounts.identity import MaybeViewer, StaffViewer
-from trouvaille.core.errors import Refused
+from trouvaille.core.errors import Conflict, Invalid, Refused
 from trouvaille.events import rights
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
@@ -75,18 +75,50 @@ async def contact(request: Request, session: Session, event: GuestsEvent, guest:
     return go(f"/e/{event.code}/contact?sent=1")
 
 
-@router.get("/studio/{event_id}/messages")
-async def inbox(request: Request, session: Session, event: StaffEvent, after: UUID | None = None) -> Response:
+async def _inbox(
+    request: Request,
+    session: Session,
+    event: Event,
+    form: Form,
+    *,
+    after: UUID | None = None,
+    answering: UUID | None = None,
+    status: int = 200,
+) -> Response:
+    """``answering``: the message whose answer is in the form."""
     shown = await messages.of_event(session, event.id, limit=PAGE, after=after)
     base = f"/studio/{event.id}/messages"
     return page(
         request,
         "guests/messages.html",
+        status=status,
+        here=base,
         event=event,
+        form=form,
+        answering=answering,
+        longest=messages.LONGEST,
         messages=shown.messages,
         next_url=f"{base}?after={shown.next_after}" if shown.next_after else None,
         unread=(await messages.unread(session, [event.id])).get(event.id, 0),
     )
+
+
+@router.get("/studio/{event_id}/messages")
+async def inbox(request: Request, session: Session, event: StaffEvent, after: UUID | None = None) -> Response:
+    return await _inbox(request, session, event, Form(), after=after)
+
+
+@router.post("/studio/{event_id}/messages/{message_id}/answer")
+async def answer(
+    request: Request, session: Session, viewer: StaffViewer, event: StaffEvent, message_id: UUID
+) -> Response:
+    form = typed(await request.form(), "text")
+    try:
+        await messages.answer(session, event.id, message_id, form.value("text"), by=viewer.id)
+    except (Invalid, Conflict) as error:
+        shown = form.refused(error)
+        return await _inbox(request, session, event, shown, answering=message_id, status=status_of(error))
+    return go(f"/studio/{event.id}/messages#m-{message_id}")
 
 
 @router.post("/studio/{event_id}/messages/{message_id}/read")

@@ -9,14 +9,22 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.clock import now
-from trouvaille.core.errors import N_, Invalid, NotFound, TooMany
+from trouvaille.core.errors import N_, Conflict, Invalid, NotFound, TooMany
 from trouvaille.guests.models import Guest, Message
 
 LONGEST = 2_000
 AT_MOST, WITHIN = 5, timedelta(hours=1)
 
-# Who carries a new message to its people beside the studio, in its transaction: the place for mail.
-CARRIERS: list[Callable[[AsyncSession, Guest, Message], Awaitable[None]]] = []
+# Who carries a new message, or an answer, to its people beside the pages, in its transaction: the place for mail.
+Carrier = Callable[[AsyncSession, Guest, Message], Awaitable[None]]
+CARRIERS: list[Carrier] = []
+ANSWER_CARRIERS: list[Carrier] = []
+
+
+class Answered(Conflict):
+    """Somebody answered already, and the guest may have read it."""
+
+    message = N_("This message has an answer already.")
 
 
 class TooManyMessages(TooMany):
@@ -55,6 +63,30 @@ async def send(session: AsyncSession, guest: Guest, text: str) -> Message:
     session.add(message)
     await session.flush()
     for carry in CARRIERS:
+        await carry(session, guest, message)
+    return message
+
+
+async def answer(session: AsyncSession, event_id: UUID, message_id: UUID, text: str, *, by: UUID) -> Message:
+    """Answer a guest, who reads it where they wrote; that the message was read goes without saying.
+
+    Args:
+        by: the member of staff.
+
+    Raises:
+        NotFound, Invalid, Answered
+    """
+    query = select(Message).where(Message.event_id == event_id, Message.id == message_id)
+    message = await session.scalar(query.with_for_update())
+    if message is None:
+        raise NotFound
+    if message.answer is not None:
+        raise Answered
+    message.answer, message.answered_at, message.answered_by = clean_text(text), now(), by
+    message.read_at = message.read_at or now()
+    await session.flush()
+    guest = await session.get_one(Guest, message.guest_id)
+    for carry in ANSWER_CARRIERS:
         await carry(session, guest, message)
     return message
 

@@ -142,8 +142,14 @@ class GuestInvitation(Identified, Base):
     # Whoever came with the link; an invitation goes with its guest.
     guest_id: Mapped[UUID | None] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    # The token, sealed, until its letter is on the way: a draft's guests are written to once it opens.
+    unsent: Mapped[bytes | None] = mapped_column(LargeBinary)
+    mailed_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("uq_guest_invitations_event_email", event_id, func.lower(email), unique=True),)
+    __table_args__ = (
+        Index("uq_guest_invitations_event_email", event_id, func.lower(email), unique=True),
+        Index("ix_guest_invitations_unsent", event_id, postgresql_where=sql("unsent IS NOT NULL")),
+    )
 
     @property
     def state(self) -> InvitationState:
@@ -161,6 +167,10 @@ class Message(Identified, Base):
     text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
     read_at: Mapped[datetime | None]
+    answer: Mapped[str | None] = mapped_column(Text)
+    answered_at: Mapped[datetime | None]
+    # No foreign key: the answer stays when whoever gave it is gone.
+    answered_by: Mapped[UUID | None]
 
     __table_args__ = (
         Index("ix_messages_event", event_id, "created_at", "id"),
