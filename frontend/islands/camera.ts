@@ -2,19 +2,21 @@
 import { Problem, post } from "../parts/ask";
 import { find } from "../parts/find";
 import { listen } from "../parts/live";
+import { burst, draw, encode } from "../parts/selfie/burst";
+import { Lens, permission, type Trouble, troubleOf, unusable } from "../parts/selfie/lens";
+import { Watch } from "../parts/selfie/watch";
 
-type State = "none" | "start" | "live" | "review" | "sending" | "waiting" | "refused" | "accepted" | "choosing";
+type State =
+  | "none" | "asking" | "blocked" | "live" | "taking" | "review" | "sending" | "waiting" | "refused" | "accepted"
+  | "choosing";
 interface Answer {
   state: State;
   reason?: string | null;
   advice?: string | null;
 }
 
-const LONGEST_SIDE_PX = 1600;
-const JPEG_QUALITY = 0.92;
 const ASK_AGAIN_MS = 2000;
-const BURST = 3;
-const BURST_EVERY_MS = 250;
+const PICTURE_STATES = ["review", "sending", "waiting"];
 
 const root = find("#selfie");
 const texts = root.dataset;
@@ -24,28 +26,39 @@ const shot = find<HTMLCanvasElement>("[data-shot]", root);
 const camera = find("[data-camera]", root);
 const switcher = find("[data-switch]", root);
 const problem = find("[data-problem]", root);
+const said = find("[data-said]", root);
 const fileForm = find<HTMLFormElement>("[data-file-form]", root);
+const fileName = find("[data-file-name]", root);
 const fileInput = find<HTMLInputElement>("[data-file]", root);
 
-let stream: MediaStream | undefined;
-let facing: "user" | "environment" = "user";
 let pictures: Blob[] = [];
-let taking = false;
 let cameraWorks = true;
 let listening = false;
 
-function go(state: State): void {
-  texts["state"] = state;
+const lens = new Lens(video, () => {
+  watch.stop();
+  if (state() !== "live" && state() !== "taking") return;
+  go("none");
+  say(texts["lost"] ?? "");
+});
+const watch = new Watch(video, root, (words) => (said.textContent = words), () => void takePicture());
+
+function state(): State {
+  return texts["state"] as State;
+}
+
+function go(next: State): void {
+  texts["state"] = next;
   for (const part of root.querySelectorAll<HTMLElement>("[data-when]")) {
-    part.hidden = !part.dataset["when"]?.split(" ").includes(state);
+    part.hidden = !part.dataset["when"]?.split(" ").includes(next);
   }
-  camera.hidden = state === "accepted" || (!cameraWorks && !["review", "sending", "waiting"].includes(state));
-  video.hidden = state !== "live";
-  shot.hidden = !["review", "sending", "waiting"].includes(state);
-  if (state === "waiting") awaitAnswer();
+  camera.hidden = next === "accepted" || next === "blocked" || (!cameraWorks && !PICTURE_STATES.includes(next));
+  video.hidden = next !== "live" && next !== "taking";
+  shot.hidden = !PICTURE_STATES.includes(next);
+  if (next === "waiting") awaitAnswer();
   // Words that replace others are read out; the first view of the page is not.
   const words = [...root.querySelectorAll<HTMLElement>(".selfie__words [data-when]")].find((part) => !part.hidden);
-  find("[data-said]", root).textContent = words?.innerText ?? "";
+  said.textContent = words?.innerText ?? "";
 }
 
 function say(text: string): void {
@@ -53,95 +66,87 @@ function say(text: string): void {
   problem.hidden = !text;
 }
 
-function stopCamera(): void {
-  stream?.getTracks().forEach((track) => track.stop());
-  stream = undefined;
-  video.srcObject = null;
-}
-
-function explain(error: unknown): string {
-  const name = error instanceof DOMException ? error.name : "";
-  if (name === "NotAllowedError" || name === "SecurityError") return texts["denied"] ?? "";
-  if (name === "NotFoundError" || name === "OverconstrainedError") return texts["missing"] ?? "";
-  return texts["broken"] ?? "";
+function block(trouble: Trouble): void {
+  lens.stop();
+  watch.stop();
+  cameraWorks = false;
+  find("[data-trouble]", root).textContent = texts[trouble] ?? "";
+  const system = /iPhone|iPad/.test(navigator.userAgent) ? "ios" : /Android/.test(navigator.userAgent) ? "android" : "desktop";
+  for (const way of root.querySelectorAll<HTMLElement>("[data-for]")) {
+    const [what, where] = (way.dataset["for"] ?? "").split(" ");
+    way.hidden = what !== trouble || (where !== undefined && where !== system);
+  }
+  find("[data-retry]", root).hidden = trouble === "missing" || trouble === "insecure";
+  go("blocked");
+  fileInput.focus({ preventScroll: true });
 }
 
 async function startCamera(): Promise<void> {
   say("");
-  stopCamera();
+  const trouble = unusable();
+  if (trouble) return block(trouble);
+  go("asking");
+  camera.hidden = false;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({
-      audio: false,
-      video: { facingMode: facing, width: { ideal: 1920 }, height: { ideal: 1440 } },
-    });
-    video.srcObject = stream;
-    await video.play();
+    if (!(await lens.start())) return;
   } catch (error) {
-    stopCamera();
-    cameraWorks = false;
-    say(explain(error));
-    go("none");
-    return;
+    return block(troubleOf(error));
   }
-  video.classList.toggle("camera__view--mirrored", facing === "user");
+  cameraWorks = true;
+  video.classList.toggle("camera__view--mirrored", lens.isMirrored);
   go("live");
-  const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((device) => device.kind === "videoinput");
-  switcher.hidden = cameras.length < 2;
+  switcher.hidden = lens.cameras < 2;
+  watch.start();
 }
 
-function encode(): Promise<Blob | null> {
-  return new Promise((resolve) => shot.toBlob(resolve, "image/jpeg", JPEG_QUALITY));
-}
-
-/** Draw a frame as the camera sees it: others know us un-mirrored, and so do the photos. */
-function draw(source: CanvasImageSource, width: number, height: number): void {
-  const scale = Math.min(1, LONGEST_SIDE_PX / Math.max(width, height));
-  shot.width = Math.round(width * scale);
-  shot.height = Math.round(height * scale);
-  shot.getContext("2d")?.drawImage(source, 0, 0, shot.width, shot.height);
-}
-
-/** A short burst: together the pictures say more of a face than each alone. The last one is shown. */
 async function takePicture(): Promise<void> {
-  if (!video.videoWidth || taking) return;
-  taking = true;
-  pictures = [];
-  shot.classList.toggle("camera__shot--mirrored", facing === "user");
-  for (let taken = 0; taken < BURST && stream; taken += 1) {
-    if (taken) await new Promise((resolve) => setTimeout(resolve, BURST_EVERY_MS));
-    draw(video, video.videoWidth, video.videoHeight);
-    const picture = await encode();
-    if (picture) pictures.push(picture);
-  }
-  taking = false;
-  stopCamera();
+  if (state() !== "live" || !lens.isOn || !video.videoWidth) return;
+  watch.stop();
+  go("taking");
+  watch.show("taking", texts["taking"] ?? "");
+  shot.classList.toggle("camera__shot--mirrored", lens.isMirrored);
+  fileName.textContent = "";
+  pictures = await burst(video, shot, () => lens.isOn);
+  if (state() !== "taking") return;
+  lens.stop();
+  if (!pictures.length) return block("broken");
   go("review");
-  find("[data-send]", root).focus();
+  find("[data-send]", root).focus({ preventScroll: true });
+}
+
+async function turnCamera(): Promise<void> {
+  watch.stop();
+  await lens.turn();
+  await startCamera();
 }
 
 async function chooseFile(): Promise<void> {
   const file = fileInput.files?.[0];
   if (!file) return;
   fileInput.value = ""; // so that choosing the same file again is a change too
-  stopCamera();
+  lens.stop();
+  watch.stop();
   say("");
   shot.classList.remove("camera__shot--mirrored");
   try {
     const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
-    draw(bitmap, bitmap.width, bitmap.height);
-    pictures = [(await encode()) ?? file];
-    go("review");
+    draw(shot, bitmap, bitmap.width, bitmap.height);
+    pictures = [(await encode(shot)) ?? file];
+    fileName.textContent = "";
   } catch {
     // This browser can't show the file (HEIC, say); the server may be able to read it all the same.
     pictures = [file];
-    await send();
+    shot.width = shot.height = 1;
+    fileName.textContent = file.name;
   }
+  go("review");
+  find("[data-send]", root).focus({ preventScroll: true });
 }
 
 async function send(): Promise<void> {
-  if (!pictures.length) return;
+  if (!pictures.length || state() === "sending") return;
   say("");
-  const before = texts["state"] as State;
+  const before = state();
   go("sending");
   const form = new FormData();
   for (const picture of pictures) {
@@ -173,10 +178,10 @@ function settle(answer: Answer): void {
 }
 
 async function ask(): Promise<void> {
-  if (texts["state"] !== "waiting") return;
+  if (state() !== "waiting") return;
   const answer = await fetch(`${base}/selfie/status`, { headers: { Accept: "application/json" } });
   const known = (await answer.json()) as Answer;
-  if (!answer.ok || texts["state"] !== "waiting") return;
+  if (!answer.ok || state() !== "waiting") return;
   if (known.state !== "waiting") settle(known);
   // It waits for longer than usual, and this is why.
   if (known.reason) find("[data-wait]", root).textContent = known.reason;
@@ -186,25 +191,42 @@ async function ask(): Promise<void> {
 function prepare(): void {
   root.classList.add("selfie--ready");
   for (const part of root.querySelectorAll<HTMLElement>("[data-no-script]")) part.hidden = true;
-  if (!window.isSecureContext || !navigator.mediaDevices) {
-    cameraWorks = false;
-    if (texts["state"] !== "accepted") say((window.isSecureContext ? texts["missing"] : texts["insecure"]) ?? "");
+  for (const [part, act] of [
+    ["[data-start]", startCamera],
+    ["[data-retry]", startCamera],
+    ["[data-shutter]", takePicture],
+    ["[data-switch]", turnCamera],
+    ["[data-send]", send],
+  ] as const) {
+    find(part, root).addEventListener("click", () => void act());
   }
-  go(texts["state"] as State);
-  find("[data-start]", root).addEventListener("click", () => void startCamera());
-  find("[data-shutter]", root).addEventListener("click", () => void takePicture());
-  find("[data-retake]", root).addEventListener("click", () => (cameraWorks ? void startCamera() : go("none")));
-  find("[data-send]", root).addEventListener("click", () => void send());
-  switcher.addEventListener("click", () => {
-    facing = facing === "user" ? "environment" : "user";
-    void startCamera();
-  });
+  find("[data-retake]", root).addEventListener("click", () => (cameraWorks ? void startCamera() : go("blocked")));
   fileInput.addEventListener("change", () => void chooseFile());
   fileForm.addEventListener("submit", (event) => {
     event.preventDefault();
     void chooseFile();
   });
-  window.addEventListener("pagehide", stopCamera);
+  window.addEventListener("pagehide", () => {
+    lens.stop();
+    watch.stop();
+    if (state() === "live" || state() === "taking" || state() === "asking") go("none");
+  });
+  go(state());
+  const trouble = unusable();
+  if (trouble && ["none", "refused"].includes(state())) block(trouble);
+  else void begin();
+}
+
+/** Who comes from the form has just asked for it: the camera starts by itself, unless it was refused before. */
+async function begin(): Promise<void> {
+  const allowed = await permission();
+  // Whoever allows it in the browser's settings need not find the button again.
+  allowed?.addEventListener("change", () => {
+    if (allowed.state === "granted" && state() === "blocked") void startCamera();
+  });
+  if (!("begin" in texts) || state() !== "none") return;
+  if (allowed?.state === "denied") block("denied");
+  else await startCamera();
 }
 
 /** Hear the answer when it is there; ask for it too, should the stream be held up on the way. */

@@ -80,6 +80,8 @@ document.querySelectorAll<HTMLInputElement>("form[role=search] input[type=radio]
   choice.addEventListener("change", () => choice.form?.requestSubmit());
 });
 document.querySelectorAll<HTMLElement>("button[data-copy]").forEach(enableCopy);
+// Where nothing can be copied for people, a tap marks it for them.
+document.querySelectorAll<HTMLInputElement>("input[data-all]").forEach((box) => box.addEventListener("focus", () => box.select()));
 // A form that came back with errors is read from its first error on.
 document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
 

@@ -8,10 +8,12 @@ from fastapi.responses import Response
 from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.core.errors import Refused
 from trouvaille.events import checks, pictures, service
+from trouvaille.events.links import link_of
 from trouvaille.events.themes import ink_on
 from trouvaille.web import i18n
 from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form
+from trouvaille.web.inside import inside, intent_of
 from trouvaille.web.render import go, page
 from trouvaille.web.site import Session, ThisSite, sender_of
 
@@ -49,6 +51,7 @@ async def arrival(request: Request, session: Session, code: str, viewer: MaybeVi
     i18n.settle(request, event.locales)
     guest = viewer if viewer is not None and viewer.event_id == event.id else None
     dressed = await pictures.shown(session, event.id)
+    link = link_of(request, event)
     return page(
         request,
         "events/arrival.html",
@@ -57,6 +60,9 @@ async def arrival(request: Request, session: Session, code: str, viewer: MaybeVi
         last_day=service.last_day(event),
         cover=pictures.as_shown(event, dressed.get("cover")),
         logo=pictures.as_shown(event, dressed.get("logo")),
+        inside=inside(request),
+        link=link,
+        intent=intent_of(link),
     )
 
 

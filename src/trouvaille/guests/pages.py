@@ -13,6 +13,7 @@ from trouvaille.core.db import transaction
 from trouvaille.core.errors import N_, Invalid, TooLarge
 from trouvaille.core.images import check_image
 from trouvaille.events import service as events
+from trouvaille.events.links import link_of
 from trouvaille.events.models import Event
 from trouvaille.guests import consent, door, selfies, service
 from trouvaille.guests.models import Guest
@@ -22,6 +23,7 @@ from trouvaille.guests.service import FaceState
 from trouvaille.web import i18n
 from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
+from trouvaille.web.inside import inside, intent_of
 from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, ThisSite, sender_of
 
@@ -120,7 +122,19 @@ def _candidates(found: dict[str, Any]) -> dict[str, Any]:
 def _selfie_page(
     request: Request, event: Event, state: str, *, reason: str | None, advice: str | None = None, status: int = 200
 ) -> Response:
-    return page(request, "guests/selfie.html", status=status, event=event, state=state, reason=reason, advice=advice)
+    link = link_of(request, event)
+    return page(
+        request,
+        "guests/selfie.html",
+        status=status,
+        event=event,
+        state=state,
+        reason=reason,
+        advice=advice,
+        inside=inside(request),
+        link=link,
+        intent=intent_of(link),
+    )
 
 
 def _words(code: str | None) -> Words:

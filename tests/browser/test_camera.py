@@ -1,0 +1,419 @@
+"""From the QR code to one's own photos, by phone and at a desk: the camera, what it says, and every way around it."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import APIResponse, Browser, Locator, Page, Playwright, Request, expect
+
+from tests.browser import films
+from tests.browser.conftest import DESKTOP, QUIET, Instance, is_fault
+from tests.browser.shots import Shots
+from trouvaille.demo.party import GUESTS, selfie_jpeg
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+PASSWORD = "correct horse battery"
+ROSE = next(guest for guest in GUESTS if guest.username == "rose")
+CODE = "PARTY234"
+Films = Callable[[str], Browser]
+CAMERAS = {"no camera": 0, "two cameras": 2}
+PROMPT = 1
+"""The tap on the browser's own question about the camera, which the tests' browser answers by itself."""
+
+
+@dataclass
+class Person:
+    """Somebody with a device, whose taps are counted. Typing into the one form is no tap."""
+
+    page: Page
+    taps: int = 0
+    sent: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", self._note)
+
+    def _note(self, request: Request) -> None:
+        if request.method == "POST":
+            self.sent.append(request.url.rsplit("/", 1)[1])
+
+    def tap(self, what: Locator) -> None:
+        what.click()
+        self.taps += 1
+
+
+@pytest.fixture(scope="module")
+def party(instance: Instance, chromium: Browser, samples: dict[str, Path]) -> str:
+    """The address of an open event with three photos, which gives guest passes too; and one whose faces are off."""
+    desk = chromium.new_context(base_url=instance.address).new_page()
+    desk.goto(instance.setup)
+    desk.get_by_label("Your name").fill("Ada Organiser")
+    desk.get_by_label("E-mail").fill("ada@example.org")
+    desk.get_by_label("Password", exact=True).fill(PASSWORD)
+    desk.get_by_role("button", name="Open the studio").click()
+    event: dict[str, object] = {
+        "name": "Lea & Tom",
+        "code": CODE,
+        "locales": ["en", "fr"],
+        "time_zone": "Europe/Paris",
+        "starts_on": "2027-06-19",
+        "accent": "#b4532a",
+        "gallery": "guests",
+        "downloads": "original",
+        "general": "yes",
+        "faces": "yes",
+        "guest_pass": "yes",
+    }
+    made = _create(desk, event)
+    for name in ("sample1.jpg", "sample3.jpg", "sample6.jpg"):
+        file = {"name": name, "mimeType": "image/jpeg", "buffer": samples[name].read_bytes()}
+        sent = desk.request.post(
+            f"{made.url}/photos", multipart={"photos": file}, headers={"accept": "application/json"}
+        )
+        assert sent.ok
+    faceless = {key: each for key, each in event.items() if key != "faces"} | {"code": "QUIET234", "name": "Quiet"}
+    _create(desk, faceless)
+    desk.context.close()
+    return f"/e/{CODE}"
+
+
+def _create(desk: Page, event: dict[str, object]) -> APIResponse:
+    form = {"data": urlencode(event, doseq=True), "headers": {"content-type": "application/x-www-form-urlencoded"}}
+    made = desk.request.post("/studio/new", **form)
+    assert made.ok
+    return made
+
+
+@pytest.fixture(scope="module")
+def seeing(playwright: Playwright, chromium_path: str, samples: dict[str, Path], scratch: Path) -> Iterator[Films]:
+    """Gives the browser whose camera sees a film of this name."""
+    rose = films.portrait(selfie_jpeg(ROSE, samples))
+    pictures = {
+        "rose": rose,
+        "dark": films.dark(rose),
+        "blurred": films.blurred(rose),
+        "backlit": films.backlit(rose),
+        "wall": films.wall(),
+    }
+    open_now: dict[str, Browser] = {}
+
+    def browser(name: str) -> Browser:
+        if name not in open_now:
+            if name in CAMERAS:
+                arguments = [each for each in QUIET if "fake-device" not in each]
+                arguments.append(f"--use-fake-device-for-media-stream=device-count={CAMERAS[name]}")
+            else:
+                film = films.film(pictures[name], scratch / f"{name}.y4m")
+                arguments = [*QUIET, f"--use-file-for-fake-video-capture={film}"]
+            open_now[name] = playwright.chromium.launch(executable_path=chromium_path, args=arguments)
+        return open_now[name]
+
+    yield browser
+    for each in open_now.values():
+        each.close()
+
+
+@contextmanager
+def somebody(
+    browser: Browser,
+    instance: Instance,
+    device: dict[str, Any],
+    *,
+    locale: str = "en",
+    camera: bool = True,
+    **more: Any,
+) -> Iterator[Person]:
+    """A person in a browser of their own; any error in its console fails the test."""
+    kind = {key: each for key, each in device.items() if key != "default_browser_type"} | more
+    context = browser.new_context(base_url=instance.address, locale=locale, **kind)
+    if camera:
+        context.grant_permissions(["camera"], origin=instance.address)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if is_fault(message) else None)
+    try:
+        yield Person(page)
+        assert complaints == []
+    finally:
+        context.close()
+
+
+def _device(playwright: Playwright, name: str) -> dict[str, Any]:
+    return DESKTOP if name == "desktop" else dict(playwright.devices[name])
+
+
+def _fill(page: Page, username: str) -> None:
+    page.locator('[name="display_name"]').fill(username.title())
+    page.locator('[name="username"]').fill(username)
+    page.locator('[name="email"]').fill(f"{username}@example.org")
+    page.locator('[name="password"]').fill(PASSWORD)
+
+
+def _to_the_selfie(page: Page, username: str) -> None:
+    """Register by form, which other tests do by hand, and open the page of the selfie."""
+    form = {"display_name": username, "username": username, "email": f"{username}@example.org", "password": PASSWORD}
+    assert page.request.post(f"/e/{CODE}/register", form=form | {"agree": "yes"}).ok
+    page.goto(f"/e/{CODE}/selfie")
+
+
+def _hint(page: Page, name: str) -> None:
+    expect(page.locator("#selfie")).to_have_attribute("data-hint", name, timeout=15_000)
+
+
+WORDS = {
+    "en": ("Find my photos", "Continue", "Use this one"),
+    "fr": ("Trouver mes photos", "Continuer", "Choisir celle-ci"),
+}
+
+
+@pytest.mark.parametrize("locale", ["en", "fr"])
+@pytest.mark.parametrize("device", ["iPhone 14", "Pixel 7", "desktop"])
+def test_from_the_qr_code_to_own_photos_in_five_taps_and_one_form(
+    playwright: Playwright, seeing: Films, instance: Instance, party: str, device: str, locale: str
+) -> None:
+    find, go_on, use = WORDS[locale]
+    with somebody(seeing("rose"), instance, _device(playwright, device), locale=locale) as rose:
+        page = rose.page
+        page.goto(party)
+        expect(page.get_by_role("heading", name="Lea & Tom")).to_be_visible()
+        rose.tap(page.get_by_role("link", name=find))
+        _fill(page, f"rose.{locale}.{device.replace(' ', '').lower()}")
+        rose.tap(page.locator('input[name="agree"]'))
+        rose.tap(page.get_by_role("button", name=go_on))
+        # The camera comes on, counts down and takes its pictures by itself; none of them has left the device yet.
+        expect(page.get_by_role("button", name=use)).to_be_visible(timeout=20_000)
+        assert rose.sent.count("selfie") == 0
+        rose.tap(page.get_by_role("button", name=use))
+        expect(page).to_have_url(re.compile(f"{party}/photos"), timeout=30_000)
+        expect(page.locator("[data-grid] [data-id]")).to_have_count(len(ROSE.truth), timeout=30_000)
+        assert rose.taps + PROMPT <= 5
+        assert [each for each in rose.sent if each in ("register", "selfie", "consent")] == ["register", "selfie"]
+
+
+@pytest.mark.parametrize(
+    ("film", "hint"), [("dark", "dark"), ("blurred", "still"), ("backlit", "backlit"), ("wall", "look")]
+)
+def test_the_page_says_what_to_change_and_takes_no_picture_by_itself_until_then(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright, film: str, hint: str, shots: Shots
+) -> None:
+    with somebody(seeing(film), instance, _device(playwright, "iPhone 14")) as guest:
+        _to_the_selfie(guest.page, f"sees.{film}")
+        _hint(guest.page, hint)
+        guest.page.wait_for_timeout(4000)
+        expect(guest.page.locator("#selfie")).to_have_attribute("data-state", "live")
+        expect(guest.page.locator("#selfie")).to_have_attribute("data-hint", hint)
+        shots.take(guest.page, f"30-camera-{hint}")
+
+
+# Chromium on Linux has no face detector of its own; this one stands in its place and sees what a test says.
+DETECTOR = """
+window.faces = [];
+window.FaceDetector = class {
+  async detect(video) {
+    const [w, h] = [video.videoHeight * 3 / 4, video.videoHeight];
+    const left = (video.videoWidth - w) / 2;
+    return window.faces.map(([x, y, side]) => ({ boundingBox: new DOMRect(left + x * w, y * h, side * w, side * w) }));
+  }
+};
+"""
+
+
+def test_faces_are_asked_to_come_closer_to_be_alone_and_to_look_here(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright, shots: Shots
+) -> None:
+    with somebody(seeing("rose"), instance, _device(playwright, "Pixel 7")) as guest:
+        page = guest.page
+        page.add_init_script(DETECTOR)
+        _to_the_selfie(page, "detected")
+        _hint(page, "look")
+        shots.take(page, "31-camera-look")
+        for faces, hint in (
+            ([[0.4, 0.4, 0.15]], "far"),
+            ([[0.02, 0.02, 0.95]], "near"),
+            ([[0.0, 0.3, 0.4]], "middle"),
+            ([[0.05, 0.3, 0.42], [0.52, 0.3, 0.42]], "two"),
+        ):
+            page.evaluate("faces => { window.faces = faces }", faces)
+            _hint(page, hint)
+            shots.take(page, f"31-camera-{hint}")
+        # Somebody small behind one's shoulder is no second face; then it counts down and takes the picture.
+        page.evaluate("faces => { window.faces = faces }", [[0.25, 0.25, 0.5], [0.02, 0.1, 0.12]])
+        _hint(page, "counting")
+        shots.take(page, "31-camera-counting")
+        expect(page.locator("#selfie")).to_have_attribute("data-state", "review", timeout=20_000)
+
+
+def test_a_detector_that_does_not_work_is_done_without(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright
+) -> None:
+    broken = "window.FaceDetector = class { async detect() { throw new DOMException('', 'NotSupportedError'); } };"
+    with somebody(seeing("rose"), instance, _device(playwright, "Pixel 7")) as guest:
+        guest.page.add_init_script(broken)
+        _to_the_selfie(guest.page, "undetected")
+        expect(guest.page.locator("#selfie")).to_have_attribute("data-state", "review", timeout=20_000)
+
+
+# The protocol that drives the browser leaves out the files of a form, so the page notes them as it sends them.
+SIZES = """
+const send = window.fetch;
+window.fetch = (url, init) => {
+  if (init?.body instanceof FormData) window.sizes = init.body.getAll('selfie').map((picture) => picture.size);
+  return send(url, init);
+};
+"""
+
+
+def test_the_picture_is_taken_by_hand_and_anew_and_three_of_the_burst_are_sent(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright, shots: Shots
+) -> None:
+    with somebody(seeing("rose"), instance, _device(playwright, "iPhone 14"), reduced_motion="reduce") as guest:
+        page = guest.page
+        page.add_init_script(SIZES)
+        _to_the_selfie(page, "by.hand")
+        by_itself = page.get_by_role("button", name="By itself")
+        by_itself.click()
+        expect(by_itself).to_have_attribute("aria-pressed", "false")
+        _hint(page, "good")
+        page.wait_for_timeout(4000)
+        expect(page.locator("#selfie")).to_have_attribute("data-state", "live")
+        shots.take(page, "32-camera-by-hand")
+        page.get_by_role("button", name="Take the picture").click()
+        expect(page.get_by_role("button", name="Use this one")).to_be_focused()
+        shots.take(page, "32-camera-review")
+        page.get_by_role("button", name="Again").click()
+        _hint(page, "good")
+        page.get_by_role("button", name="Take the picture").press("Enter")
+        page.get_by_role("button", name="Use this one").press("Enter")
+        sizes = page.evaluate("window.sizes")
+        assert len(sizes) == 3
+        assert sum(sizes) < 1_000_000
+        expect(page).to_have_url(re.compile("/photos"), timeout=30_000)
+
+
+def test_the_other_camera_is_one_press_away(seeing: Films, instance: Instance, party: str) -> None:
+    with somebody(seeing("two cameras"), instance, DESKTOP) as guest:
+        page = guest.page
+        _to_the_selfie(page, "two.cameras")
+        page.get_by_role("button", name="By itself").click()
+        camera = "video => video.srcObject?.getVideoTracks()[0]?.getSettings().deviceId"
+        first = page.locator("[data-video]").evaluate(camera)
+        page.get_by_role("button", name="Use the other camera").click()
+        expect(page.locator("#selfie")).to_have_attribute("data-state", "live")
+        for _ in range(50):
+            second = page.locator("[data-video]").evaluate(camera)
+            if second not in (None, first):
+                break
+            page.wait_for_timeout(100)
+        assert second not in (None, first)
+
+
+REFUSES = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); };"
+
+
+@pytest.mark.parametrize(
+    ("device", "way"),
+    [("iPhone 14", "Website Settings"), ("Pixel 7", "Permissions"), ("desktop", "click the sign beside the address")],
+)
+def test_a_blocked_camera_is_explained_for_the_device_and_a_file_does_as_well(
+    seeing: Films,
+    instance: Instance,
+    party: str,
+    playwright: Playwright,
+    samples: dict[str, Path],
+    shots: Shots,
+    device: str,
+    way: str,
+) -> None:
+    with somebody(seeing("rose"), instance, _device(playwright, device)) as guest:
+        page = guest.page
+        page.add_init_script(REFUSES)
+        _to_the_selfie(page, f"blocked.{len(way)}")
+        expect(page.get_by_role("heading", name="The camera is blocked for this page")).to_be_visible()
+        expect(page.locator("[data-for]:visible")).to_contain_text(way)
+        expect(page.get_by_role("button", name="Try the camera again")).to_be_visible()
+        shots.take(page, f"33-blocked-{device}")
+        file = page.locator('input[name="selfie"]')
+        expect(file).to_have_attribute("capture", "user")
+        expect(file).to_have_attribute("accept", "image/*")
+        expect(file).to_be_focused()
+        file.set_input_files({"name": "me.jpg", "mimeType": "image/jpeg", "buffer": selfie_jpeg(ROSE, samples)})
+        page.get_by_role("button", name="Use this one").click()
+        expect(page).to_have_url(re.compile("/photos"), timeout=30_000)
+        expect(page.locator("[data-grid] [data-id]")).to_have_count(len(ROSE.truth), timeout=30_000)
+
+
+def test_who_allows_the_camera_after_all_need_not_look_for_the_button(
+    seeing: Films, instance: Instance, party: str
+) -> None:
+    # Chromium without its automatic answer: a permission that was taken away is a refusal.
+    with somebody(seeing("rose"), instance, DESKTOP) as guest:
+        page = guest.page
+        page.add_init_script(
+            "const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices); window.refuse = true;"
+            "navigator.mediaDevices.getUserMedia = async (wish) => {"
+            " if (window.refuse) throw new DOMException('', 'NotAllowedError'); return real(wish); };"
+        )
+        _to_the_selfie(page, "changes.mind")
+        expect(page.get_by_role("heading", name="The camera is blocked for this page")).to_be_visible()
+        page.evaluate("() => { window.refuse = false }")
+        page.get_by_role("button", name="Try the camera again").click()
+        expect(page.locator("#selfie")).to_have_attribute("data-state", "live")
+
+
+def test_without_a_camera_a_photo_is_asked_for(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright, shots: Shots
+) -> None:
+    with somebody(seeing("no camera"), instance, DESKTOP) as guest:
+        _to_the_selfie(guest.page, "cameraless")
+        expect(guest.page.get_by_role("heading", name="There is no camera here")).to_be_visible()
+        expect(guest.page.get_by_role("button", name="Try the camera again")).to_be_hidden()
+        expect(guest.page.get_by_text("Choose a photo instead")).to_be_visible()
+        shots.take(guest.page, "34-no-camera")
+
+
+def test_a_camera_that_is_lost_says_so_and_comes_back(seeing: Films, instance: Instance, party: str) -> None:
+    with somebody(seeing("rose"), instance, DESKTOP) as guest:
+        page = guest.page
+        _to_the_selfie(page, "unplugged")
+        page.get_by_role("button", name="By itself").click()
+        page.locator("[data-video]").evaluate(
+            "video => video.srcObject.getTracks().forEach((track) => track.dispatchEvent(new Event('ended')))"
+        )
+        expect(page.get_by_role("alert")).to_contain_text("The camera was switched off")
+        page.get_by_role("button", name="Turn on the camera").click()
+        expect(page.locator("#selfie")).to_have_attribute("data-state", "live")
+
+
+def test_a_guest_pass_takes_the_same_way(seeing: Films, instance: Instance, party: str, playwright: Playwright) -> None:
+    with somebody(seeing("rose"), instance, _device(playwright, "Pixel 7")) as guest:
+        page = guest.page
+        page.goto(party)
+        guest.tap(page.get_by_role("link", name="Without an account"))
+        page.get_by_label("Your name").fill("Rose")
+        guest.tap(page.locator('input[name="agree"]'))
+        guest.tap(page.get_by_role("button", name="Continue"))
+        guest.tap(page.get_by_role("button", name="Use this one"))
+        expect(page).to_have_url(re.compile("/photos"), timeout=30_000)
+        expect(page.locator("[data-grid] [data-id]")).to_have_count(len(ROSE.truth), timeout=30_000)
+        assert guest.taps + PROMPT <= 5
+
+
+def test_where_faces_are_off_nothing_asks_for_one(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright
+) -> None:
+    with somebody(seeing("rose"), instance, _device(playwright, "iPhone 14")) as guest:
+        page = guest.page
+        page.goto("/e/QUIET234")
+        expect(page.get_by_text("No selfie is needed", exact=False)).to_be_visible()
+        guest.tap(page.get_by_role("link", name="See the photos"))
+        _fill(page, "quiet")
+        expect(page.locator('input[name="agree"]')).to_have_count(0)
+        guest.tap(page.get_by_role("button", name="Continue"))
+        expect(page).to_have_url(re.compile("/photos"))
+        assert guest.taps <= 2
