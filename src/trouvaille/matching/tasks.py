@@ -139,7 +139,7 @@ async def _keep_photo(
 def _describe(photo: Photo, looked: PhotoAnalysis) -> None:
     photo.state, photo.reason = PhotoState.READY, None
     photo.width_px, photo.height_px = looked.width_px, looked.height_px
-    photo.taken_at = looked.taken_at
+    photo.taken_at, photo.camera = looked.taken_at, looked.exposure.camera
     if looked.taken_at is not None:
         photo.shown_at = looked.taken_at.replace(tzinfo=photo.created_at.tzinfo)
 
