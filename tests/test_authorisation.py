@@ -196,6 +196,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /studio/{event_id}/camera": THE_UPLOADERS,
     "POST /studio/{event_id}/camera": THE_UPLOADERS,
     "POST /studio/{event_id}/camera/{credential_id}/revoke": set(),  # one that is there; tests/cameras
+    "GET /studio/{event_id}/clocks": THE_UPLOADERS,
+    "POST /studio/{event_id}/clocks/{key}": set(),  # of a camera that is there; tests/photos/test_clocks
     "POST /studio/{event_id}/people/quotas": THE_STAFF,
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke": THE_STAFF,
     "POST /studio/{event_id}/people/{staff_id}/remove": THE_STAFF,

@@ -50,7 +50,7 @@ from trouvaille.operations import probes
 from trouvaille.operations.health import Health
 from trouvaille.operations.token import load_token
 from trouvaille.photos import api as photos_api
-from trouvaille.photos import by_code_api, quotas
+from trouvaille.photos import by_code_api, clock_pages, quotas
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import pages as privacy_pages
@@ -178,6 +178,7 @@ def create_app(settings: Settings) -> FastAPI:
         rekognition_pages.router,
         *ingest_routes.routers,
         photos_pages.router,
+        clock_pages.router,
         by_code_api.router,
         cameras_pages.router,
         guests_api.router,

@@ -57,8 +57,12 @@ def test_a_zip_holds_the_untouched_files_named_by_time(
 ) -> None:
     for number, name in enumerate(NAMES):
         at = f"2026-06-13 19:4{number}:05"
-        _set(settings, "UPDATE photos SET taken_at = %s, shown_at = %s WHERE file_name = %s", at, at, name)
-    same = "UPDATE photos SET taken_at = '2026-06-13 19:40:05', file_name = 'SAMPLE1.JPG' WHERE file_name = %s"
+        there = "UPDATE photos SET shown_at = %s::timestamp AT TIME ZONE 'Europe/Paris' WHERE file_name = %s"
+        _set(settings, there, at, name)
+    same = (
+        "UPDATE photos SET shown_at = '2026-06-13 19:40:05'::timestamp AT TIME ZONE 'Europe/Paris',"
+        " file_name = 'SAMPLE1.JPG' WHERE file_name = %s"
+    )
     _set(settings, same, NAMES[1])
     got = _zip(guest.get("/e/PARTY234/zip?what=all"))
     expected = [f"2026-06-13_19-{name}" for name in ("40-05_sample1.jpg", "40-05_SAMPLE1_2.JPG", "42-05_sample6.jpg")]
@@ -160,7 +164,7 @@ def test_a_list_that_changed_begins_anew(server: httpx2.Client, guest: Visitor, 
 def test_what_happens_meanwhile_breaks_a_zip_off_rather_than_spoil_it(
     server: httpx2.Client, guest: Visitor, settings: Settings, how: str, owner: Visitor
 ) -> None:
-    _set(settings, "UPDATE photos SET shown_at = '2026-06-13 12:00' WHERE file_name = 'sample1.jpg'")
+    _set(settings, "UPDATE photos SET shown_at = '2001-06-13 12:00' WHERE file_name = 'sample1.jpg'")
     store = settings.data_dir / "photos"
     (path,) = [
         path

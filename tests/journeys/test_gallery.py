@@ -26,7 +26,7 @@ def _photo(settings: Settings, event_id: str, at: datetime | None, **more: objec
             " in_general, uploaded_by, deleted_at, width_px, height_px, faces, taken_at, shown_at, created_at)"
             " VALUES (%(id)s, %(event)s, 'a.jpg', %(sha)s, 1, 'image/jpeg', %(state)s, 'browser', %(standing)s,"
             " %(in_general)s, %(uploaded_by)s, %(deleted_at)s, 3, 2, 1, %(at)s,"
-            " coalesce(%(at)s::timestamp AT TIME ZONE 'UTC', now()), now())",
+            " coalesce(%(at)s::timestamp AT TIME ZONE 'Europe/Paris', now()), now())",
             row | {"id": photo_id, "event": event_id, "sha": photo_id.bytes * 2, "at": at},
         )
     return photo_id

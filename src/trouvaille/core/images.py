@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import imagesize
 
+from trouvaille import raw_files
 from trouvaille.core.errors import N_, Invalid, TooLarge
 
 # Their decoders make the whole picture at once, whatever is asked of them: 64 megapixels take about half a gigabyte.
@@ -27,13 +28,14 @@ EXTENSIONS = {
     "image/heic": ".heic",
     "image/avif": ".avif",
     "image/tiff": ".tif",
+    **raw_files.TYPES,
 }
 
 
 class NotAnImage(Invalid):
     """No signature that we know."""
 
-    message = N_("This file is not a picture that we can read (JPEG, PNG, WebP, HEIC, AVIF or TIFF).")
+    message = N_("This file is not a picture that we can read (JPEG, PNG, WebP, HEIC, AVIF, TIFF or a camera’s RAW).")
 
 
 class EmptyFile(Invalid):
@@ -114,6 +116,8 @@ def check_image_file(path: Path, *, limit_bytes: int, limit_pixels: int) -> str:
 
 
 def _check(data: bytes | mmap.mmap, file: BinaryIO, limit_pixels: int) -> str:
+    if (raw := raw_files.raw_type(data)) is not None:
+        return raw  # whether there is a preview inside, only a decoder can tell
     kind = media_type(data[:16])
     if kind is None:
         raise NotAnImage

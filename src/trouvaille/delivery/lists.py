@@ -1,10 +1,11 @@
 """Lists of photos as one looks through them: a part of the gallery, its order, and what it is narrowed to."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,7 +30,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A stretch of an event without a long pause, by the cameras' clocks."""
+    """A stretch of an event without a long pause, by the clocks at its place."""
 
     first: datetime
     last: datetime
@@ -70,13 +71,15 @@ def _beyond(photo_id: UUID, sort: Sort) -> ColumnElement[bool]:
     return here > _place(photo_id) if sort is Sort.TIME else here < _place(photo_id)
 
 
-def _narrowed(wish: Wish) -> ColumnElement[bool]:
+def _narrowed(event: Event, wish: Wish) -> ColumnElement[bool]:
     parts: list[ColumnElement[bool]] = []
     if wish.by is not None:
         parts.append(Photo.uploaded_by == wish.by)
     if wish.at is not None:
-        # Of photos whose time is known, it is also what they are sorted by, so that the list's index serves.
-        span = Photo.shown_at.between(wish.at.first.replace(tzinfo=UTC), wish.at.last.replace(tzinfo=UTC))
+        zone = ZoneInfo(event.time_zone)
+        # An hour that comes twice when summer ends belongs to it as a whole.
+        first, last = wish.at.first.replace(tzinfo=zone), wish.at.last.replace(tzinfo=zone, fold=1)
+        span = Photo.shown_at.between(first, last)
         parts += [span, Photo.taken_at.is_not(None)]
     return and_(True, *parts)
 
@@ -103,7 +106,7 @@ async def gallery(
         after: the last photo of the piece before.
         through: instead of ``limit``, go as far as this photo: somebody comes back to it.
     """
-    query = _ordered(photos_seen(event, guest, wish.show).where(_narrowed(wish)), wish.sort)
+    query = _ordered(photos_seen(event, guest, wish.show).where(_narrowed(event, wish)), wish.sort)
     if after is not None:
         query = query.where(_beyond(after, wish.sort))
     if through is not None:
@@ -115,7 +118,7 @@ async def gallery(
 
 async def gone(session: AsyncSession, event: Event, guest: Viewer | None, wish: Wish, ids: list[UUID]) -> list[UUID]:
     """Those of some photos that are no longer in a list."""
-    there = select(Photo.id).where(visible(event, guest, wish.show), _narrowed(wish), Photo.id.in_(ids))
+    there = select(Photo.id).where(visible(event, guest, wish.show), _narrowed(event, wish), Photo.id.in_(ids))
     left = set(await session.scalars(there))
     return [photo_id for photo_id in ids if photo_id not in left]
 
@@ -124,7 +127,7 @@ async def neighbours(
     session: AsyncSession, event: Event, guest: Viewer | None, wish: Wish, photo_id: UUID
 ) -> tuple[UUID | None, UUID | None]:
     """The photos before and after one in a list."""
-    ids = select(Photo.id).where(visible(event, guest, wish.show), _narrowed(wish))
+    ids = select(Photo.id).where(visible(event, guest, wish.show), _narrowed(event, wish))
     after = await session.scalar(_ordered(ids.where(_beyond(photo_id, wish.sort)), wish.sort).limit(1))
     back = Sort.NEWEST if wish.sort is Sort.TIME else Sort.TIME
     before = await session.scalar(_ordered(ids.where(_beyond(photo_id, back)), back).limit(1))
@@ -147,11 +150,11 @@ async def photographers(
 
 async def moments(session: AsyncSession, event: Event, guest: Viewer | None, show: Show) -> list[Moment]:
     """The moments of a part of the gallery, in time order."""
-    taken = Photo.taken_at
+    taken = func.timezone(event.time_zone, Photo.shown_at)
     pause = taken - func.lag(taken).over(order_by=taken)
     marked = (
         select(taken.label("taken"), case((pause > GAP, 1), else_=0).label("begins"))
-        .where(visible(event, guest, show), taken.is_not(None))
+        .where(visible(event, guest, show), Photo.taken_at.is_not(None))
         .subquery()
     )
     numbered = select(

@@ -162,7 +162,7 @@ async def prepare(
 
 
 def _taken(photo: Photo, zone: ZoneInfo) -> datetime:
-    return photo.taken_at or photo.shown_at.astimezone(zone).replace(tzinfo=None)
+    return photo.shown_at.astimezone(zone).replace(tzinfo=None)
 
 
 def _file_name(photo: Photo, is_original: bool) -> str:

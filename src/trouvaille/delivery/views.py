@@ -1,9 +1,11 @@
 """Photos, lists and moments as the templates show them."""
 
 import base64
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 
@@ -12,6 +14,7 @@ from trouvaille.delivery import access
 from trouvaille.delivery.access import Counts, Seen, Show
 from trouvaille.delivery.lists import Moment, Sort, Wish
 from trouvaille.events.models import Downloads, Event
+from trouvaille.photos.models import Photo
 from trouvaille.web import i18n
 from trouvaille.web.i18n import gettext
 
@@ -58,7 +61,7 @@ def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
         "width_px": photo.width_px,
         "height_px": photo.height_px,
         "file_name": photo.file_name,
-        "taken_at": photo.taken_at,
+        "taken_at": _at_its_place(event, photo),
         "tier": seen.tier.value if seen.tier else None,
         "verdict": seen.verdict.value if seen.verdict else None,
         "face_box": seen.face_box,
@@ -66,6 +69,13 @@ def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
         "is_favourite": seen.is_favourite,
         "veil": seen.veil.value if seen.veil else None,
     }
+
+
+def _at_its_place(event: Event, photo: Photo) -> datetime | None:
+    """When it was taken, by the clocks at the event's place; None where no camera said."""
+    if photo.taken_at is None:
+        return None
+    return photo.shown_at.astimezone(ZoneInfo(event.time_zone)).replace(tzinfo=None)
 
 
 def sizes_allowed(event: Event, seen: Seen) -> list[Downloads]:

@@ -101,11 +101,14 @@ async def change(session: AsyncSession, event: Event, plan: EventPlan) -> None:
     if problems := plan.problems():
         raise InvalidForm(*problems)
     _check_last_day(plan, present=last_day(event))
+    zone = event.time_zone
     try:
         async with session.begin_nested():
             plan.put_on(event)
     except IntegrityError as error:
         raise CodeTaken(field="code") from error
+    if event.time_zone != zone:
+        await defer(session, "photos.set_clocks_right", queue=UPKEEP, event_id=event.id)
 
 
 def _attest(event: Event, viewer: Viewer, locale: str) -> None:

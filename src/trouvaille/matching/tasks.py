@@ -25,6 +25,7 @@ from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import figures, reindex, service
 from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
+from trouvaille.photos import clocks
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 from trouvaille.photos.service import NoSuchPhoto
@@ -98,17 +99,18 @@ async def _keep(work: Work, photo: Photo, event: Event, looked: PhotoAnalysis, s
     if event.faces_on:
         await faces.ensure_partition(work.sessions, event.id)
     async with transaction(work.sessions) as session:
-        await _keep_photo(session, work.engine, photo, event, looked, seen)
+        await _keep_photo(session, work, photo, event, looked, seen)
 
 
 async def _keep_photo(
     session: AsyncSession,
-    engine: FaceEngine,
+    work: Work,
     photo: Photo,
     event: Event,
     looked: PhotoAnalysis,
     seen: SeenPhoto | None,
 ) -> None:
+    engine: FaceEngine = work.engine
     await service.join_as_photo(session, event.id)
     # The event before the photo, as deleting an event does: the other way round each could wait for the other.
     present = await session.get(Event, event.id, with_for_update={"read": True})
@@ -120,6 +122,7 @@ async def _keep_photo(
         # Face finding was switched on while we looked without it.
         await photos.ask_again(session, kept)
     _describe(kept, looked)
+    kept.body = clocks.body_of(work.vault, event.id, looked.exposure.serial)
     if seen is not None:
         kept.faces, kept.engine = len(seen.faces), engine.identity
         await session.flush()
@@ -130,6 +133,7 @@ async def _keep_photo(
     elif event.faces_on:
         kept.reason = PUT_OFF
     await session.flush()
+    await clocks.set_right(session, event.id, Photo.id == kept.id)
     if event.faces_on:
         await service.ask_to_settle(session, event.id)
     await live.publish(session, f"event:{event.id}")
@@ -139,9 +143,8 @@ async def _keep_photo(
 def _describe(photo: Photo, looked: PhotoAnalysis) -> None:
     photo.state, photo.reason = PhotoState.READY, None
     photo.width_px, photo.height_px = looked.width_px, looked.height_px
-    photo.taken_at = looked.taken_at
-    if looked.taken_at is not None:
-        photo.shown_at = looked.taken_at.replace(tzinfo=photo.created_at.tzinfo)
+    photo.taken_at, photo.taken_offset_minutes = looked.exposure.taken_at, looked.exposure.offset_minutes
+    photo.camera = looked.exposure.camera
 
 
 async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: str) -> None:

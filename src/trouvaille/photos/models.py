@@ -5,7 +5,18 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, ForeignKey, Index, LargeBinary, String, and_, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    and_,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -62,6 +73,8 @@ class Photo(Identified, Base):
     deleted_at: Mapped[datetime | None]
     # Make and model.
     camera: Mapped[str | None] = mapped_column(String(120))
+    # Stands for the body's serial number, which is kept nowhere: it tells two of one model apart within an event.
+    body: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     # A WebP of some 100 bytes: what stands in the photo's place until its thumbnail is there.
     placeholder: Mapped[bytes | None] = mapped_column(LargeBinary)
     width_px: Mapped[int | None]
@@ -72,8 +85,11 @@ class Photo(Identified, Base):
     asked_engine: Mapped[str | None] = mapped_column(String(120))
     # As the camera's clock said, which knows no time zone.
     taken_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
+    # East of UTC, where the camera knew its own time zone.
+    taken_offset_minutes: Mapped[int | None] = mapped_column(SmallInteger)
     # As the file system had it that the file came from.
     modified_at: Mapped[datetime | None]
+    # Its place in time, as ``clocks.moment`` says.
     shown_at: Mapped[datetime] = mapped_column(default=now)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -114,6 +130,23 @@ class Photo(Identified, Base):
     def rendition_key(self, name: str) -> str:
         """A rendition made by the worker: ``thumb`` or ``view``."""
         return f"{self.folder}/{name}.jpg"
+
+
+class Clock(Identified, Base):
+    """By how much the photos of one photographer's camera are moved, whose clock was wrong.
+
+    A photographer who is gone leaves theirs behind, as they do their photos.
+    """
+
+    __tablename__ = "clocks"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="SET NULL"), index=True)
+    camera: Mapped[str | None] = mapped_column(String(120))
+    body: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    shift_s: Mapped[int]
+
+    __table_args__ = (Index("ix_clocks_camera", event_id, staff_id, camera, body),)
 
 
 def shown() -> ColumnElement[bool]:

@@ -7,6 +7,9 @@ REASONS = {
     "truncated": N_("The file is incomplete or damaged. Please export it again."),
     "too_many_pixels": N_("This picture has more pixels than this server accepts."),
     "unsupported": N_("This kind of picture is not supported. Please export it as JPEG."),
+    "no_preview": N_(
+        "This RAW file has no preview inside that could be shown. Please export it as JPEG, or with large previews."
+    ),
     "worker_died": N_("Reading this file stopped the worker twice. It was set aside; the others go on."),
     "internal": N_("Something went wrong on the server while reading this file. You can try again."),
 }

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
+from trouvaille.core import live
 from trouvaille.core.db import transaction
 from trouvaille.core.jobs import UPKEEP, Work, job
 from trouvaille.events.models import Event
-from trouvaille.photos import service
+from trouvaille.photos import clocks, service
 
 
 @job("photos.look_again", queue=UPKEEP)
@@ -15,3 +16,11 @@ async def look_again(work: Work, *, event_id: str) -> None:
         event = await session.get(Event, UUID(event_id))
         if event is not None and event.faces_on:
             await service.look_for_faces(session, event)
+
+
+@job("photos.set_clocks_right", queue=UPKEEP)
+async def set_clocks_right(work: Work, *, event_id: str) -> None:
+    """Give all photos their place in time anew, after the event's time zone was changed."""
+    async with transaction(work.sessions) as session:
+        await clocks.set_right(session, UUID(event_id))
+        await live.publish(session, f"event:{event_id}")

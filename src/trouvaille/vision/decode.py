@@ -1,5 +1,6 @@
 """From bytes to upright 8-bit sRGB pixels, once per photo, with bounded memory and without trusting the file."""
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +12,9 @@ import pyvips
 import simplejpeg
 from numpy.typing import NDArray
 
-from trouvaille.vision import exif, heic
-from trouvaille.vision.types import Unreadable, UnreadableReason
+from trouvaille.raw_files import raw_type
+from trouvaille.vision import exif, heic, raw
+from trouvaille.vision.types import Exposure, Unreadable, UnreadableReason
 
 PIXELS_LIMIT: Final = 200_000_000
 """More declared pixels than this are refused before any is decoded."""
@@ -45,17 +47,22 @@ class Decoded:
         image_rgb: (h, w, 3) uint8, upright, sRGB; smaller than declared where that exceeds ``WORKING_PIXELS``.
         width_px: declared width, upright.
         height_px: declared height, upright.
-        taken_at: EXIF DateTimeOriginal, or None.
+        exposure: when and by which camera.
     """
 
     image_rgb: NDArray[np.uint8]
     width_px: int
     height_px: int
-    taken_at: datetime | None
+    exposure: Exposure
+
+    @property
+    def taken_at(self) -> datetime | None:
+        """EXIF DateTimeOriginal, or None."""
+        return self.exposure.taken_at
 
 
 def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT, finest: bool = True) -> Decoded:
-    """Decode JPEG, PNG, WebP, TIFF, AVIF or HEIC.
+    """Decode JPEG, PNG, WebP, TIFF, AVIF or HEIC, or the preview inside a camera's RAW file.
 
     Args:
         data: the whole file.
@@ -65,12 +72,14 @@ def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT, finest: bool = True
     Raises:
         Unreadable: with the reason; a file that ends early is refused, not shown half grey.
     """
+    if raw_type(data) is not None:
+        return _decode_raw(data, pixels_limit, finest=finest)
     if heic.is_heic(data):
         return _decode_heic(data, pixels_limit)
     header = _open(data)
     limit = min(pixels_limit, _strips_limit(data, header))
     width_px, height_px = _checked_size(header.width, header.height, limit)
-    metadata = _exif_blob(header)
+    metadata = _exif_blob(header, data)
     orientation = header.get("orientation") if header.get_typeof("orientation") else 1
     try:
         image_rgb = _jpeg_pixels(data, header, finest=finest)
@@ -80,7 +89,7 @@ def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT, finest: bool = True
         raise Unreadable(UnreadableReason.truncated) from error
     if orientation in _TRANSPOSED:
         width_px, height_px = height_px, width_px
-    return Decoded(turn_upright(image_rgb, orientation), width_px, height_px, exif.taken_at(metadata))
+    return Decoded(turn_upright(image_rgb, orientation), width_px, height_px, exif.exposure(metadata))
 
 
 def turn_upright(image: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -153,7 +162,9 @@ def _samples_a_pixel(data: bytes, bands: int) -> float:
     return bands  # an unusual header: what it could be at most
 
 
-def _exif_blob(image: pyvips.Image) -> bytes:
+def _exif_blob(image: pyvips.Image, data: bytes) -> bytes:
+    if image.get("vips-loader").startswith("tiff"):
+        return data  # libvips leaves it out, and a TIFF is what an EXIF block is made like
     return bytes(image.get("exif-data")) if image.get_typeof("exif-data") else b""
 
 
@@ -237,7 +248,14 @@ def _decode_heic(data: bytes, pixels_limit: int) -> Decoded:
     excess = width_px * height_px / WORKING_PIXELS
     if excess > 1:
         image = image.resize(excess**-0.5, kernel="linear")
-    return Decoded(_pixels(image), width_px, height_px, exif.taken_at(picture.exif))
+    return Decoded(_pixels(image), width_px, height_px, exif.exposure(picture.exif))
+
+
+def _decode_raw(data: bytes, pixels_limit: int, *, finest: bool) -> Decoded:
+    shown = decode(raw.preview(data), pixels_limit=pixels_limit, finest=finest)
+    if max(shown.width_px, shown.height_px) < raw.LEAST_SIDE_PX:
+        raise Unreadable(UnreadableReason.no_preview)
+    return dataclasses.replace(shown, exposure=raw.exposure(data, shown.exposure))
 
 
 def _with_profile(pixels: NDArray[np.uint8], icc_profile: bytes) -> pyvips.Image:

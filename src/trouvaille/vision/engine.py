@@ -119,7 +119,7 @@ class LocalEngine:
                 coarse = coarse.moved(image_rgb.shape[1] / decoded.image_rgb.shape[1])
             detections = confirmed(coarse, self._detector.refine(image_rgb, coarse))
             found = self._faces(image_rgb, detections, width_px=decoded.width_px)
-        return PhotoAnalysis(decoded.width_px, decoded.height_px, decoded.taken_at, found, (thumb, view))
+        return PhotoAnalysis(decoded.width_px, decoded.height_px, decoded.exposure, found, (thumb, view))
 
     def analyse_selfie(self, frames: Sequence[bytes], *, chosen: Box | None = None) -> SelfieAnalysis:
         """Check the pictures of one selfie and turn them into one template.

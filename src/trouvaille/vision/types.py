@@ -20,6 +20,7 @@ class UnreadableReason(StrEnum):
     truncated = "truncated"
     too_many_pixels = "too_many_pixels"
     unsupported = "unsupported"
+    no_preview = "no_preview"
 
 
 class Unreadable(Exception):
@@ -67,6 +68,23 @@ class SeveralFaces(SelfieRefused):
 
 
 @dataclass(frozen=True, slots=True)
+class Exposure:
+    """What a file's EXIF says of how the photo came about.
+
+    Attributes:
+        taken_at: DateTimeOriginal as the camera wrote it (no time zone), or None.
+        offset_minutes: OffsetTimeOriginal, which tells that clock's time zone, east of UTC; None where it is missing.
+        camera: make and model, at most 120 signs, or None.
+        serial: of the camera's body. It tells two of one model apart, and is for nobody to see.
+    """
+
+    taken_at: datetime | None = None
+    offset_minutes: int | None = None
+    camera: str | None = None
+    serial: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """One face of a photo.
 
@@ -105,16 +123,21 @@ class PhotoAnalysis:
     Attributes:
         width_px: upright width at full resolution.
         height_px: upright height at full resolution.
-        taken_at: EXIF DateTimeOriginal as the camera wrote it (no time zone), or None.
+        exposure: when and by which camera.
         faces: best detector score first.
         renditions: 'thumb' and 'view', in this order.
     """
 
     width_px: int
     height_px: int
-    taken_at: datetime | None
+    exposure: Exposure
     faces: tuple[Face, ...]
     renditions: tuple[Rendition, ...]
+
+    @property
+    def taken_at(self) -> datetime | None:
+        """When, by the camera's clock."""
+        return self.exposure.taken_at
 
 
 @dataclass(frozen=True, slots=True)
