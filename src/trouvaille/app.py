@@ -45,6 +45,7 @@ from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
 from trouvaille.news import carriers
+from trouvaille.news import pages as news_pages
 from trouvaille.operations import pages as operations_pages
 from trouvaille.operations import probes
 from trouvaille.operations.health import Health
@@ -190,6 +191,7 @@ def create_app(settings: Settings) -> FastAPI:
         zip_pages.router,
         request_pages.router,
         pictures.router,
+        news_pages.router,
         privacy_pages.router,
         event_pages.router,
         invitation_pages.router,

@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: str | None = Field(None, repr=False)
     smtp_password_file: Path | None = None
+    # Hours at the event's place in which guests are told of nothing; the same twice for none.
+    quiet_hours: str = Field("22-8", pattern=r"^([01]?\d|2[0-3])-([01]?\d|2[0-3])$")
     google_client_id: str | None = None
     google_client_secret: str | None = Field(None, repr=False)
     google_client_secret_file: Path | None = None
@@ -228,6 +230,11 @@ class Settings(BaseSettings):
             user=self.smtp_user,
             password=password,
         )
+
+    def quiet(self) -> tuple[int, int]:
+        """From which hour until which nobody is told of new photos."""
+        begins, ends = map(int, self.quiet_hours.split("-"))
+        return begins, ends
 
     def passive_ports(self) -> range | None:
         """The ports for the second connection of each FTP transfer; None for any."""

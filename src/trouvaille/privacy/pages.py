@@ -13,12 +13,13 @@ from trouvaille.events.models import Event
 from trouvaille.guests import passes, selfies
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Guest
+from trouvaille.news import service as news
 from trouvaille.privacy import service
 from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.i18n import settle
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite, address_of, sender_of
+from trouvaille.web.site import Session, ThisSite, address_of, sender_of, site_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -58,6 +59,8 @@ async def _me(
         guest=guest,
         consent_given_at=state.consent_given_at,
         selfie_url=f"/e/{event.code}/me/selfie" if accepted is not None else None,
+        news=await news.ways_of(session, guest, sends_mail=site_of(request).sends_mail),
+        news_from="me",
         form=form,
         done=request.query_params.get("done"),
     )

@@ -24,6 +24,7 @@ SLICES = (
     "delivery",
     "privacy",
     "crew",
+    "news",
     "cameras",
     "roster",
     "operations",
