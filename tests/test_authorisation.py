@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "GET /": EVERYBODY,
     "GET /go": EVERYBODY,
     "GET /privacy": EVERYBODY,
+    "GET /legal/{name}": EVERYBODY,
     "GET /sign-in": EVERYBODY,
     "POST /sign-in": EVERYBODY,
     "POST /sign-in/choose": EVERYBODY,

@@ -1,4 +1,4 @@
-"""What is kept about me, and making it go: a guest's own page, and the notice for everybody."""
+"""What is kept about me, and making it go: a guest's own page."""
 
 from typing import Annotated
 
@@ -39,11 +39,6 @@ async def _guest(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Gue
 
 
 ThisGuest = Annotated[Guest, Depends(_guest)]
-
-
-@router.get("/privacy")
-async def privacy(request: Request, viewer: MaybeViewer) -> Response:
-    return page(request, "privacy/notice.html")
 
 
 async def _me(
