@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "GET /": EVERYBODY,
     "GET /go": EVERYBODY,
     "GET /privacy": EVERYBODY,
+    "GET /legal/{name}": EVERYBODY,
     "GET /sign-in": EVERYBODY,
     "POST /sign-in": EVERYBODY,
     "POST /sign-in/choose": EVERYBODY,
@@ -113,6 +114,9 @@ ALLOWED: dict[str, set[str]] = {
     "POST /e/{code}/pass": EVERYBODY,
     "GET /e/{code}/upgrade": THE_GUEST,  # who has an account goes to "Me"
     "POST /e/{code}/upgrade": THE_GUEST,
+    "POST /e/{code}/news": THE_GUEST,
+    "GET /news/{token}": EVERYBODY,  # the link is the proof; tests/news/test_told
+    "POST /news/{token}": EVERYBODY,
     "GET /return/{token}": EVERYBODY,  # the link is the proof; tests/guests/test_pass
     "POST /return/{token}": EVERYBODY,
     "POST /e/{code}/me/return-link": set(),  # with a pass, where mail is sent; tests/guests/test_pass

@@ -45,6 +45,7 @@ from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
 from trouvaille.news import carriers
+from trouvaille.news import pages as news_pages
 from trouvaille.operations import pages as operations_pages
 from trouvaille.operations import probes
 from trouvaille.operations.health import Health
@@ -53,6 +54,7 @@ from trouvaille.photos import api as photos_api
 from trouvaille.photos import by_code_api, clock_pages, quotas
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
+from trouvaille.privacy import legal_pages, texts
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
@@ -111,6 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
         ftp_plain=settings.ftp_plain,
         ftp_host=settings.ftp_public_address,
         providers=settings.providers(),
+        legal=settings.legal(),
     )
 
     public_url = (settings.public_url or "").rstrip("/")
@@ -160,6 +163,7 @@ def create_app(settings: Settings) -> FastAPI:
         for each in site.providers
     }
     app.state.codes = Codes()
+    app.state.legal_texts = texts.load(site.legal.texts_dir)
     app.state.selfie_queue = SelfieQueue()
     app.state.zip_slots = ZipSlots()
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
@@ -191,6 +195,8 @@ def create_app(settings: Settings) -> FastAPI:
         zip_pages.router,
         request_pages.router,
         pictures.router,
+        news_pages.router,
+        legal_pages.router,
         privacy_pages.router,
         event_pages.router,
         invitation_pages.router,

@@ -19,6 +19,7 @@ from trouvaille.faces import models as faces
 from trouvaille.guests import models as guests
 from trouvaille.ingest import models as ingest
 from trouvaille.matching import models as matching
+from trouvaille.news import models as news
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
 from trouvaille.web import once
@@ -31,6 +32,7 @@ MODELS = (
     faces,
     rekognition,
     matching,
+    news,
     crew,
     cameras,
     delivery,

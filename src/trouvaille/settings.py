@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from trouvaille.core.legal import Legal
 from trouvaille.core.provider import GOOGLE, Provider, is_safe
 from trouvaille.core.quota import Defaults
 from trouvaille.core.relay import Relay, Security
@@ -93,6 +94,15 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: str | None = Field(None, repr=False)
     smtp_password_file: Path | None = None
+    # Who answers for this server, for its legal pages; docs/operator.md.
+    legal_name: str | None = None
+    legal_address: str | None = None
+    legal_email: str | None = None
+    legal_authority: str | None = None
+    legal_host: str | None = None
+    legal_texts: Path | None = None
+    # Hours at the event's place in which guests are told of nothing; the same twice for none.
+    quiet_hours: str = Field("22-8", pattern=r"^([01]?\d|2[0-3])-([01]?\d|2[0-3])$")
     google_client_id: str | None = None
     google_client_secret: str | None = Field(None, repr=False)
     google_client_secret_file: Path | None = None
@@ -228,6 +238,20 @@ class Settings(BaseSettings):
             user=self.smtp_user,
             password=password,
         )
+
+    def legal(self) -> Legal:
+        """What the legal pages are filled from. A backslash and an n in a setting begin a new line."""
+        name, address, email, authority, host = (
+            value.replace("\\n", "\n") if value else None
+            for value in (self.legal_name, self.legal_address, self.legal_email, self.legal_authority, self.legal_host)
+        )
+        region = (self.rekognition_region or "AWS") if self.engine is Engine.REKOGNITION else None
+        return Legal(name, address, email, authority, host, self.legal_texts, self.audit_days, region)
+
+    def quiet(self) -> tuple[int, int]:
+        """From which hour until which nobody is told of new photos."""
+        begins, ends = map(int, self.quiet_hours.split("-"))
+        return begins, ends
 
     def passive_ports(self) -> range | None:
         """The ports for the second connection of each FTP transfer; None for any."""

@@ -96,6 +96,7 @@ async def run(
         rekognition=account,
         relay=settings.relay(),
         public_url=settings.public_url,
+        quiet_hours=settings.quiet(),
     )
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(work.vault, public_url) if work.relay is not None else None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
-from tests.news.conftest import ask
+from tests.news.conftest import ask, confirm
 from tests.people import PASSWORD, Visitor
 from tests.post_office import PostOffice, plain
 from trouvaille.settings import Settings
@@ -132,13 +132,11 @@ def test_without_a_mail_server_links_are_handed_over_as_ever(
 
 
 @pytest.fixture
-def rose(owner: Visitor, visitor: Visitors, post_office: PostOffice, run_jobs: Jobs) -> Visitor:
+def rose(owner: Visitor, visitor: Visitors, settings: Settings) -> Visitor:
     """A guest whose address is confirmed."""
     rose = visitor()
     rose.register("PARTY234", "rose")
-    run_jobs()
-    rose.post(post_office.link_to("rose@example.org", "confirm"))
-    post_office.received.clear()
+    confirm(settings)
     return rose
 
 

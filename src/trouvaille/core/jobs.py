@@ -69,7 +69,7 @@ class Work:
     ``engine`` is the face engine that the settings choose, as ``matching.engine`` describes it; ``rekognition`` is the
     AWS account, None where nothing of ours can lie there. Only job modules know their types.
     ``relay`` is a ``Relay``, None where no mail server is set; ``public_url`` is the address that links in mails begin
-    with.
+    with; in the ``quiet_hours``, from and until, nobody is told of new photos.
     """
 
     sessions: Sessions
@@ -80,6 +80,7 @@ class Work:
     rekognition: Any = None
     relay: Relay | None = None
     public_url: str | None = None
+    quiet_hours: tuple[int, int] = (22, 8)
 
     async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:
         """Run something heavy beside the event loop, so that the heartbeat goes on.

@@ -1,4 +1,4 @@
-"""What is kept about me, and making it go: a guest's own page, and the notice for everybody."""
+"""What is kept about me, and making it go: a guest's own page."""
 
 from typing import Annotated
 
@@ -13,12 +13,13 @@ from trouvaille.events.models import Event
 from trouvaille.guests import passes, selfies
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Guest
+from trouvaille.news import service as news
 from trouvaille.privacy import service
 from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.i18n import settle
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite, address_of, sender_of
+from trouvaille.web.site import Session, ThisSite, address_of, sender_of, site_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,11 +41,6 @@ async def _guest(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Gue
 ThisGuest = Annotated[Guest, Depends(_guest)]
 
 
-@router.get("/privacy")
-async def privacy(request: Request, viewer: MaybeViewer) -> Response:
-    return page(request, "privacy/notice.html")
-
-
 async def _me(
     request: Request, session: Session, event: Event, guest: Guest, form: Form, *, status: int = 200
 ) -> Response:
@@ -58,6 +54,8 @@ async def _me(
         guest=guest,
         consent_given_at=state.consent_given_at,
         selfie_url=f"/e/{event.code}/me/selfie" if accepted is not None else None,
+        news=await news.ways_of(session, guest, sends_mail=site_of(request).sends_mail),
+        news_from="me",
         form=form,
         done=request.query_params.get("done"),
     )
