@@ -25,8 +25,8 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
+from trouvaille.delivery import nearby_pages, pictures, request_pages, zip_pages
 from trouvaille.delivery import pages as delivery_pages
-from trouvaille.delivery import pictures, request_pages, zip_pages
 from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import api as events_api
 from trouvaille.events import pages as events_pages
@@ -185,6 +185,7 @@ def create_app(settings: Settings) -> FastAPI:
         delivery_pages.router,
         zip_pages.router,
         request_pages.router,
+        nearby_pages.router,
         pictures.router,
         privacy_pages.router,
         event_pages.router,
