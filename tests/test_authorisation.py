@@ -146,6 +146,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/p/{photo_id}/{name}": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/me": THE_GUEST,
     "GET /e/{code}/me/selfie": THE_GUEST,
+    "GET /e/{code}/me/data.zip": THE_GUEST,
+    "GET /e/{code}/gone": EVERYBODY,  # without a note of what was erased, on to the event
     "POST /e/{code}/me/withdraw": THE_GUEST,
     "POST /e/{code}/me/delete": THE_GUEST,
     "GET /e/{code}/contact": THE_GUEST,
