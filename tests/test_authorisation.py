@@ -136,6 +136,9 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/photos/{photo_id}/ask": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/report": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/veil": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/near": THE_GUEST,
+    "GET /studio/{event_id}/requests/near/{near_id}": THE_STAFF,
+    "POST /studio/{event_id}/requests/near/{near_id}": THE_STAFF,
     "GET /e/{code}/zip": THE_GUEST,
     "POST /e/{code}/zip": THE_GUEST,
     # The link is the proof, and this one was never made; tests/delivery/test_walls.
@@ -155,6 +158,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/p/{photo_id}/{name}": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/me": THE_GUEST,
     "GET /e/{code}/me/selfie": THE_GUEST,
+    "GET /e/{code}/me/data.zip": THE_GUEST,
+    "GET /e/{code}/gone": EVERYBODY,  # without a note of what was erased, on to the event
     "POST /e/{code}/me/withdraw": THE_GUEST,
     "POST /e/{code}/me/delete": THE_GUEST,
     "GET /e/{code}/contact": THE_GUEST,
@@ -373,6 +378,11 @@ def world(
             " VALUES (%(id)s, %(event)s, %(photo)s, %(guest)s, '{0,0,1,1}', 'asked', now())",
             asked | {"id": veil_id},
         )
+        connection.execute(
+            "INSERT INTO near_requests (id, event_id, photo_id, guest_id, text, state, created_at)"
+            " VALUES (%(id)s, %(event)s, %(photo)s, %(guest)s, '', 'open', now())",
+            asked | {"id": report_id},
+        )
         (picture_id,) = connection.execute("SELECT id FROM event_pictures").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
@@ -382,7 +392,7 @@ def world(
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}
-    fill |= {"report_id": str(report_id), "veil_id": str(veil_id), "ids": photo["id"]}
+    fill |= {"report_id": str(report_id), "near_id": str(report_id), "veil_id": str(veil_id), "ids": photo["id"]}
     fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
     fill |= {"upload_id": upload.headers["location"].rsplit("/", 1)[1]}
     # The API deletes other photos than the page does.

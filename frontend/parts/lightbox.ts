@@ -123,6 +123,14 @@ function addActions(lightbox: PhotoSwipe, slides: Slide[], wishes: Wishes): void
         lightbox.on("change", () => (button.hidden = !shown()?.mine));
         bar.append(button);
       }
+      if (wishes.guest && texts["near"]) {
+        const link = action("a", "map-pin", texts["near"]);
+        lightbox.on("change", () => {
+          link.hidden = Boolean(shown()?.mine);
+          link.href = `${shown()?.page.split("?")[0]}/ask#near`;
+        });
+        bar.append(link);
+      }
       if (wishes.guest && texts["report"]) {
         const link = action("a", "flag", texts["report"]);
         lightbox.on("change", () => (link.href = `${shown()?.page.split("?")[0]}/ask`));

@@ -25,8 +25,9 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
+from trouvaille.delivery import kept as delivery_kept
+from trouvaille.delivery import nearby_pages, pictures, request_pages, wall_pages, zip_pages
 from trouvaille.delivery import pages as delivery_pages
-from trouvaille.delivery import pictures, request_pages, wall_pages, zip_pages
 from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import api as events_api
 from trouvaille.events import pages as events_pages
@@ -37,6 +38,7 @@ from trouvaille.events.checks import Codes, guard_codes
 from trouvaille.guests import api as guests_api
 from trouvaille.guests import invitation_pages as guests_invitations
 from trouvaille.guests import join_pages, pass_pages, registration_pages
+from trouvaille.guests import kept as guests_kept
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
@@ -44,6 +46,7 @@ from trouvaille.guests.queueing import SelfieQueue
 from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
+from trouvaille.matching import kept as matching_kept
 from trouvaille.news import carriers
 from trouvaille.news import pages as news_pages
 from trouvaille.operations import pages as operations_pages
@@ -166,6 +169,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.legal_texts = texts.load(site.legal.texts_dir)
     app.state.selfie_queue = SelfieQueue()
     app.state.zip_slots = ZipSlots()
+    app.state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS)
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -194,6 +198,7 @@ def create_app(settings: Settings) -> FastAPI:
         delivery_pages.router,
         zip_pages.router,
         request_pages.router,
+        nearby_pages.router,
         pictures.router,
         news_pages.router,
         legal_pages.router,

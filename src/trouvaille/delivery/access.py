@@ -45,7 +45,7 @@ class Seen:
     """A photo as one guest sees it. ``face_box``: left, top, right, bottom as fractions of the photo.
 
     ``veiled`` names the renditions that they see instead, where others don't want their face shown; ``veil`` is what
-    became of their own wish to be hidden.
+    became of their own wish to be hidden; ``is_given``: the organiser found them in it by hand.
     """
 
     photo: Photo
@@ -55,6 +55,7 @@ class Seen:
     is_favourite: bool = False
     veiled: str | None = None
     veil: VeilState | None = None
+    is_given: bool = False
 
     @property
     def is_mine(self) -> bool:
@@ -161,6 +162,7 @@ def seen(guest: Viewer | None, row: Row[*tuple[Any, ...]]) -> Seen:
         is_favourite=bool(liked),
         veiled=veils.for_viewer(veiled, guest),
         veil=asked,
+        is_given=match is not None and match.given_at is not None,
     )
 
 

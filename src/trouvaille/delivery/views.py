@@ -66,6 +66,7 @@ def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
         "verdict": seen.verdict.value if seen.verdict else None,
         "face_box": seen.face_box,
         "is_mine": seen.is_mine,
+        "is_given": seen.is_given,
         "is_favourite": seen.is_favourite,
         "veil": seen.veil.value if seen.veil else None,
     }
@@ -91,8 +92,9 @@ def tabs(event: Event, guest: Viewer | None, counts: Counts) -> list[tuple[str, 
     """Key, label, number and address of each part of the gallery."""
     here = f"/e/{event.code}/photos?show="
     made = []
-    if event.faces_on and guest is not None:
+    if guest is not None and (event.faces_on or counts.mine):
         made.append(("mine", gettext("My photos"), counts.mine, f"{here}mine"))
+    if event.faces_on and guest is not None:
         made.append(("maybe", gettext("Maybe me"), counts.maybe, f"{here}maybe"))
     if access.has_general(event):
         made.append(("all", gettext("All photos"), counts.all, f"{here}all"))
