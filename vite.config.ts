@@ -69,7 +69,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts",
-        "islands/settings.ts", "islands/checks.ts", "islands/status.ts", "islands/retry.ts", "islands/requests.ts"]
+        "islands/settings.ts", "islands/checks.ts", "islands/status.ts", "islands/retry.ts", "islands/requests.ts",
+        "islands/imports.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

@@ -30,6 +30,8 @@ from trouvaille.events import service as events
 from trouvaille.events import tasks as events_tasks
 from trouvaille.faces import tasks as faces_tasks
 from trouvaille.guests import passes, selfies
+from trouvaille.imports import service as imports
+from trouvaille.imports import tasks as imports_tasks
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.photos import service as photos
@@ -53,6 +55,7 @@ DECLARED = (
     photos_tasks,
     rekognition_tasks,
     delivery_tasks,
+    imports_tasks,
 )
 WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
@@ -93,6 +96,7 @@ async def run(
         rekognition=account,
         relay=settings.relay(),
         public_url=settings.public_url,
+        imports=settings.imports(),
     )
     async with transaction(sessions) as session:
         await reindex.register(session, faces.identity, faces.tail)
@@ -168,6 +172,7 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
 async def _keep_house(work: Work, settings: Settings) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
+        await imports.requeue_forgotten(session)
         await photos.purge(session, older_than_days=settings.bin_days)
         await selfies.forget_undecided(session)
         await passes.forget_lost(session)

@@ -80,6 +80,8 @@ class Work:
     rekognition: Any = None
     relay: Relay | None = None
     public_url: str | None = None
+    # What imports may do, as ``imports.rules`` describes it.
+    imports: Any = None
 
     async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:
         """Run something heavy beside the event loop, so that the heartbeat goes on.

@@ -25,6 +25,7 @@ SLICES = (
     "privacy",
     "crew",
     "cameras",
+    "imports",
     "roster",
     "operations",
 )
