@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Final
 
 from trouvaille.core.errors import N_, Invalid, Refused
+from trouvaille.core.images import FileTooLarge
 from trouvaille.imports.sources import MOST_FILES, Gone, Listed, TooManyFiles, copy, is_hidden
 
 MOST_MEMBERS_BYTES: Final = 1024**4
@@ -92,7 +93,7 @@ class Archive:
             self.close()
             raise NotAZip from error
         if len(self._members) > MOST_FILES:
-            raise TooManyFiles(most=MOST_FILES)
+            raise TooManyFiles
         if sum(each.file_size for each in self._members) > MOST_MEMBERS_BYTES:
             raise TooBig
 
@@ -117,7 +118,7 @@ class Archive:
         try:
             with self._zip.open(member) as source:
                 copy(source, target, limit_bytes=min(limit_bytes, most))  # type: ignore[arg-type]
-        except Refused:
+        except FileTooLarge:
             if most < limit_bytes:
                 raise Bomb from None
             raise

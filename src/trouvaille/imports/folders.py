@@ -64,7 +64,7 @@ class Folder:
             for listed in self._walk(top, "", 0):
                 count += 1
                 if count > MOST_FILES:
-                    raise TooManyFiles(most=MOST_FILES)
+                    raise TooManyFiles
                 yield listed
 
     def _walk(self, folder: int, way: str, depth: int) -> Iterator[Listed]:

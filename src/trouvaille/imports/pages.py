@@ -81,7 +81,7 @@ ManagedDesk = Annotated[Desk, Depends(_managed)]
 
 def reason_of(file: ImportFile) -> str:
     """Why a file was refused, in the viewer's language."""
-    words = gettext(file.reason or "")
+    words = gettext(file.reason) if file.reason else ""
     return words % file.params if file.params else words
 
 

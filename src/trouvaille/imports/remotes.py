@@ -27,6 +27,20 @@ from trouvaille.imports.sources import (
 )
 
 QUIET_S: Final = 60.0
+# They have no base class in common but Exception.
+_TROUBLES: Final = (
+    exceptions.Error,
+    exceptions.ConditionNotMatch,
+    exceptions.ConfigInvalid,
+    exceptions.IsADirectory,
+    exceptions.NotADirectory,
+    exceptions.NotFound,
+    exceptions.PermissionDenied,
+    exceptions.RangeNotSatisfied,
+    exceptions.RateLimited,
+    exceptions.Unexpected,
+    exceptions.Unsupported,
+)
 
 
 def options(place: Place) -> dict[str, str]:
@@ -60,7 +74,7 @@ class Remote:
         self._folder = place.path.strip("/")
         try:
             plain = opendal.Operator(place.service, **options(place))
-        except (exceptions.Error, ValueError) as error:
+        except (*_TROUBLES, ValueError) as error:
             raise CantGetIn from error
         self._operator = plain.layer(TimeoutLayer(timeout=QUIET_S, io_timeout=QUIET_S)).layer(RetryLayer(max_times=3))
 
@@ -76,8 +90,8 @@ class Remote:
                 size = entry.metadata.content_length
                 found.append(Listed(name, size or None, entry.metadata.last_modified))
                 if len(found) > MOST_FILES:
-                    raise TooManyFiles(most=MOST_FILES)
-        except exceptions.Error as error:
+                    raise TooManyFiles
+        except _TROUBLES as error:
             raise _told(error, NotThere()) from error
         yield from sorted(found, key=lambda each: each.name)
 
@@ -86,8 +100,8 @@ class Remote:
         path = f"{self._folder}/{name}" if self._folder else name
         try:
             with self._operator.open(path, "rb") as source:
-                copy(cast("BinaryIO", source), target, limit_bytes=limit_bytes)
-        except exceptions.Error as error:
+                copy(cast("BinaryIO", _Far(source)), target, limit_bytes=limit_bytes)
+        except _TROUBLES as error:
             raise _told(error, Gone()) from error
 
     def opened(self) -> BinaryIO:
@@ -95,9 +109,9 @@ class Remote:
         try:
             self._operator.stat(self._folder)
             file = self._operator.open(self._folder, "rb")
-        except exceptions.Error as error:
+        except _TROUBLES as error:
             raise _told(error, NotThere()) from error
-        return cast("BinaryIO", file)
+        return cast("BinaryIO", _Far(file))
 
     def close(self) -> None:
         """Connections end by themselves."""
@@ -105,9 +119,51 @@ class Remote:
             del self._operator
 
 
+class _Far:
+    """A file over there, whose troubles are told in our words."""
+
+    def __init__(self, file: opendal.file.File) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes.
+
+        Raises:
+            Gone, Away
+        """
+        try:
+            return bytes(self._file.read(size if size >= 0 else None))
+        except FileNotFoundError as error:
+            raise Gone from error
+        except (OSError, *_TROUBLES) as error:
+            raise Away from error
+
+    def seek(self, at: int, whence: int = 0) -> int:
+        """Go to a place."""
+        return self._file.seek(at, whence)
+
+    def tell(self) -> int:
+        """The place."""
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._file.close()
+
+
+def _says_no(error: Exception) -> bool:
+    """Some services tell a wrong password as something unexpected, with the status in its first line."""
+    first = str(error).partition("\n")[0]
+    return any(f"=> {status}" in first for status in ("401 ", "403 "))
+
+
 def _told(error: Exception, missing: Exception) -> Exception:
     if isinstance(error, exceptions.NotFound):
         return missing
-    if isinstance(error, exceptions.PermissionDenied | exceptions.ConfigInvalid):
+    if isinstance(error, exceptions.PermissionDenied | exceptions.ConfigInvalid) or _says_no(error):
         return CantGetIn()
     return Away()

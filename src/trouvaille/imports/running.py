@@ -24,8 +24,9 @@ from trouvaille.core.import_rules import Rules
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 from trouvaille.events import rights
+from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent, Right
-from trouvaille.events.states import Archived
+from trouvaille.events.states import Archived, check_changeable
 from trouvaille.imports import service, sources
 from trouvaille.imports.archives import Archive, NotAZip
 from trouvaille.imports.folders import Folder, is_file, opened
@@ -99,7 +100,7 @@ async def step(bench: Bench, import_id: UUID, *, step_s: float = STEP_S) -> bool
     except Unavailable:
         raise
     except Refused as error:
-        await _end(bench, one, ImportState.FAILED, error.text % error.params if error.params else error.text)
+        await _end(bench, one, ImportState.FAILED, error.text)
     return False
 
 
@@ -124,6 +125,10 @@ async def _check_allowed(session: AsyncSession, vault: Vault, one: Import) -> No
         NoSuchEvent, Archived, NoLongerAllowed
     """
     if vault.open_note("import", one.sealed or b"").get("by_operator"):
+        event = await session.get(Event, one.event_id)
+        if event is None:
+            raise NoSuchEvent
+        check_changeable(event)
         return
     subject = await subject_of(session, "staff", one.started_by) if one.started_by else None
     if subject is None:

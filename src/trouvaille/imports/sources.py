@@ -24,7 +24,7 @@ PIECE_BYTES: Final = 1024 * 1024
 class TooManyFiles(Invalid):
     """More than one import may hold."""
 
-    message = N_("There are more than %(most)s files. Please import them in parts.")
+    message = N_("There are more than 100,000 files. Please import them in parts.")
 
 
 class NotThere(NotFound):
