@@ -205,6 +205,13 @@ ALLOWED: dict[str, set[str]] = {
     "GET /studio/{event_id}/camera": THE_UPLOADERS,
     "POST /studio/{event_id}/camera": THE_UPLOADERS,
     "POST /studio/{event_id}/camera/{credential_id}/revoke": set(),  # one that is there; tests/cameras
+    "GET /studio/{event_id}/import": THE_UPLOADERS,
+    "GET /studio/{event_id}/import/live": THE_UPLOADERS,
+    "POST /studio/{event_id}/import/folder": THE_STAFF,
+    "POST /studio/{event_id}/import/remote": THE_STAFF,
+    # Of an import that is there; tests/imports/test_pages.
+    "POST /studio/{event_id}/import/{import_id}/{what}": set(),
+    "GET /studio/{event_id}/import/{import_id}/refused.csv": set(),
     "GET /studio/{event_id}/clocks": THE_UPLOADERS,
     "POST /studio/{event_id}/clocks/{key}": set(),  # of a camera that is there; tests/photos/test_clocks
     "POST /studio/{event_id}/people/quotas": THE_STAFF,

@@ -43,6 +43,8 @@ from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
 from trouvaille.guests.queueing import SelfieQueue
+from trouvaille.imports import pages as imports_pages
+from trouvaille.imports.sending import Archives
 from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
@@ -109,6 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
         public_url=settings.public_url,
         session_idle_days=settings.session_idle_days,
         session_absolute_days=settings.session_absolute_days,
+        import_rules=settings.imports(),
         has_costs=settings.engine is Engine.REKOGNITION,
         sends_mail=settings.smtp_host is not None,
         operator_contact=settings.operator_contact,
@@ -158,6 +161,7 @@ def create_app(settings: Settings) -> FastAPI:
         folder=settings.staging_dir,
         kept_hours=settings.uploads_kept_hours,
     )
+    app.state.receiver.archives = Archives(site.sessions, site.storage, site.vault, settings.archive_limit_bytes)
     app.state.metrics_token = load_token(settings.data_dir, settings.metrics_token)
     app.state.health = Health(site.sessions, site.storage)
     app.state.reporter = Reporter(settings.database_url, "web", measure=_gauges(engine, site, app.state.passwords))
@@ -189,6 +193,7 @@ def create_app(settings: Settings) -> FastAPI:
         clock_pages.router,
         by_code_api.router,
         cameras_pages.router,
+        imports_pages.router,
         guests_api.router,
         registration_pages.router,
         join_pages.router,

@@ -187,6 +187,21 @@ def upload(
     )
 
 
+@cli.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(help="A folder, a ZIP, s3://BUCKET/FOLDER?endpoint=… or webdavs://HOST/…")],
+    code: Annotated[str, typer.Option("--event", help="The event's code.")],
+    user: Annotated[str | None, typer.Option(help="For a remote; its password in TROUVAILLE_IMPORT_SECRET.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> None:
+    """Bring photos into an event, on the server itself. 0: all are there; 1: some are not; 2: wrong use."""
+    from trouvaille import import_command
+
+    logs.configure("WARNING", process="import")
+    raise typer.Exit(import_command.run(_settings(), source, code, user=user, as_json=as_json, quiet=quiet))
+
+
 @cli.command()
 def demo(
     once: Annotated[bool, typer.Option(help="Do the work without a server, print what was found, and end.")] = False,

@@ -17,6 +17,7 @@ from trouvaille.delivery import models as delivery
 from trouvaille.events import models as events
 from trouvaille.faces import models as faces
 from trouvaille.guests import models as guests
+from trouvaille.imports import models as imports
 from trouvaille.ingest import models as ingest
 from trouvaille.matching import models as matching
 from trouvaille.news import models as news
@@ -39,6 +40,7 @@ MODELS = (
     jobs,
     mail,
     ingest,
+    imports,
     snapshots,
     once,
 )

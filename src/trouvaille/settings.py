@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from trouvaille.core.import_rules import Rules
 from trouvaille.core.legal import Legal
 from trouvaille.core.provider import GOOGLE, Provider, is_safe
 from trouvaille.core.quota import Defaults
@@ -64,6 +65,10 @@ class Settings(BaseSettings):
     uploads_dir: Path | None = None
     uploads_kept_hours: float = Field(24, gt=0)
     upload_limit_bytes: int = Field(4 * 1024**3, ge=1024)
+    # Imports; docs/operator.md. Folders are separated by commas.
+    import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    import_private_networks: bool = False
+    archive_limit_bytes: int = Field(32 * 1024**3, ge=1024)
     selfie_limit_bytes: int = Field(20 * 1024**2, ge=1024)
     # How much may be added to one event, by all and by one photographer, unless the event says otherwise.
     event_quota_photos: int | None = Field(None, ge=0, le=2**31 - 1)
@@ -156,6 +161,18 @@ class Settings(BaseSettings):
             first, last = map(int, value.split("-"))
             if not 0 < first <= last <= 65535:
                 raise ValueError("give the first and the last port, as 60000-60100")
+        return value
+
+    @field_validator("import_roots", mode="before")
+    @classmethod
+    def _folders(cls, value: object) -> object:
+        return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+    @field_validator("import_roots")
+    @classmethod
+    def _absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        if not all(each.is_absolute() and ".." not in each.parts for each in value):
+            raise ValueError("give whole paths, separated by commas")
         return value
 
     @field_validator("recogniser_mean", "recogniser_scale", mode="before")
@@ -259,6 +276,17 @@ class Settings(BaseSettings):
             return None
         first, last = map(int, self.ftp_passive_ports.split("-"))
         return range(first, last + 1)
+
+    def imports(self) -> Rules:
+        """What imports may do."""
+        return Rules(
+            roots=self.import_roots,
+            private_networks=self.import_private_networks,
+            staging=self.staging_dir / "imports",
+            archive_bytes=self.archive_limit_bytes,
+            photo_bytes=self.photo_limit_bytes,
+            photo_pixels=self.photo_limit_pixels,
+        )
 
     def quotas(self) -> Defaults:
         """How much may be added to one event, where the event itself says nothing."""

@@ -30,6 +30,8 @@ from trouvaille.events import service as events
 from trouvaille.events import tasks as events_tasks
 from trouvaille.faces import tasks as faces_tasks
 from trouvaille.guests import passes, selfies
+from trouvaille.imports import service as imports
+from trouvaille.imports import tasks as imports_tasks
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.news import carriers
@@ -55,6 +57,7 @@ DECLARED = (
     photos_tasks,
     rekognition_tasks,
     delivery_tasks,
+    imports_tasks,
     news_tasks,
 )
 WAITING_JOBS = 2
@@ -96,6 +99,7 @@ async def run(
         rekognition=account,
         relay=settings.relay(),
         public_url=settings.public_url,
+        imports=settings.imports(),
         quiet_hours=settings.quiet(),
     )
     public_url = (settings.public_url or "").rstrip("/")
@@ -181,6 +185,7 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
 async def _keep_house(work: Work, settings: Settings) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
+        await imports.requeue_forgotten(session)
         await photos.purge(session, older_than_days=settings.bin_days)
         await selfies.forget_undecided(session)
         await passes.forget_lost(session)

@@ -80,6 +80,8 @@ class Work:
     rekognition: Any = None
     relay: Relay | None = None
     public_url: str | None = None
+    # What imports may do, as ``imports.rules`` describes it.
+    imports: Any = None
     quiet_hours: tuple[int, int] = (22, 8)
 
     async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:

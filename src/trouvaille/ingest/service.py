@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select, update
@@ -57,6 +57,19 @@ class Finished:
     photo_id: UUID | None
 
 
+class Archives(Protocol):
+    """What takes over a ZIP that arrived, so that its photos are taken in one by one."""
+
+    limit_bytes: int
+
+    async def __call__(self, upload: Upload, path: Path) -> None:
+        """Take it over; when this returns, it is durable.
+
+        Raises:
+            Refused
+        """
+
+
 class NotWhole(Exception):
     """There is nothing to finish yet."""
 
@@ -79,6 +92,7 @@ class Receiver:
         self.sessions, self.storage, self.limits = sessions, storage, limits
         self.staging = Staging(folder)
         self.kept_s = kept_hours * 3600
+        self.archives: Archives | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
 
     def on(self, sessions: Sessions) -> "Receiver":
@@ -128,7 +142,9 @@ class Receiver:
             await rights.to_change(session, viewer, event_id, Right.UPLOAD)
             if size_bytes == 0:
                 raise EmptyFile
-            check_size(size_bytes, limit_bytes=self.limits.bytes)
+            is_archive = self.archives is not None and _is_named_zip(told.file_name)
+            most = self.archives.limit_bytes if self.archives and is_archive else self.limits.bytes
+            check_size(size_bytes, limit_bytes=most)
             await check_quota(session, event_id=event_id, uploaded_by=viewer.id, size_bytes=size_bytes)
             self.staging.check_room(size_bytes)
             session.add(upload)
@@ -239,6 +255,9 @@ class Receiver:
             raise Damaged
 
     async def _take_in(self, upload: Upload, path: Path) -> Finished:
+        if self.archives is not None and _is_named_zip(upload.file_name) and await asyncio.to_thread(_is_zip, path):
+            await self.archives(upload, path)
+            return Finished(Outcome.ACCEPTED, None)
         offer = Offer(
             upload.event_id, upload.uploaded_by, upload.file_name, upload.source, upload.id, upload.modified_at
         )
@@ -284,6 +303,15 @@ async def _sender_of(session: AsyncSession, upload: Upload) -> Viewer:
     if subject is None:
         raise NoSuchEvent
     return as_viewer(subject, upload.id)
+
+
+def _is_named_zip(name: str | None) -> bool:
+    return (name or "").lower().endswith(".zip")
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\3\4", b"PK\5\6")
 
 
 def _sha256_of(path: Path) -> bytes:

@@ -26,6 +26,7 @@ SLICES = (
     "crew",
     "news",
     "cameras",
+    "imports",
     "roster",
     "operations",
 )

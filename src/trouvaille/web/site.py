@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.import_rules import Rules
 from trouvaille.core.legal import Legal
 from trouvaille.core.live import Hub
 from trouvaille.core.provider import Provider
@@ -42,6 +43,7 @@ class Site:
     public_url: str | None
     session_idle_days: int
     session_absolute_days: int
+    import_rules: Rules
     has_costs: bool = False
     sends_mail: bool = False
     operator_contact: str | None = None
