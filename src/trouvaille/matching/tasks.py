@@ -3,7 +3,6 @@
 None holds a transaction while it computes, and each may run twice without harm. None asks which engine runs.
 """
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -25,8 +24,10 @@ from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import figures, reindex, service
 from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
+from trouvaille.photos import renditions
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
+from trouvaille.photos.renditions import Fresh
 from trouvaille.photos.service import NoSuchPhoto
 from trouvaille.vision.selfie import Box
 from trouvaille.vision.types import PhotoAnalysis, SelfieAnalysis, SelfieRefused, SeveralFaces, Unreadable
@@ -61,20 +62,18 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
     try:
         data = await work.storage.get(photo.original_key)
         looked = await work.compute(engine.look_at_photo, data, faces=event.faces_on)
-        await asyncio.gather(
-            *(work.storage.put(photo.rendition_key(made.name), made.jpeg) for made in looked.renditions)
-        )
+        fresh = await renditions.put(work.storage, photo, looked.renditions)
         seen = await engine.learn_photo(work, photo, looked) if event.faces_on else None
     except (NoSuchPhoto, NoSuchEvent):  # deleted while we looked
         await work.storage.delete_under(photo.folder)
     except (Unreadable, NotFound) as error:
         await _fail(work, photo, error)
     except PutOff as later:
-        await _keep(work, photo, event, looked, None)
+        await _keep(work, photo, event, looked, fresh, None)
         if later.soon:
             raise
     else:
-        await _keep(work, photo, event, looked, seen)
+        await _keep(work, photo, event, looked, fresh, seen)
 
 
 def _is_done(photo: Photo, event: Event, engine: str) -> bool:
@@ -94,21 +93,25 @@ async def _fail(work: Work, photo: Photo, error: Unreadable | NotFound) -> None:
         await service.ask_to_settle(session, photo.event_id)  # it may have been the last
 
 
-async def _keep(work: Work, photo: Photo, event: Event, looked: PhotoAnalysis, seen: SeenPhoto | None) -> None:
+async def _keep(
+    work: Work, photo: Photo, event: Event, looked: PhotoAnalysis, fresh: Fresh, seen: SeenPhoto | None
+) -> None:
     if event.faces_on:
         await faces.ensure_partition(work.sessions, event.id)
     async with transaction(work.sessions) as session:
-        await _keep_photo(session, work.engine, photo, event, looked, seen)
+        await _keep_photo(session, work, photo, event, looked, fresh, seen)
 
 
 async def _keep_photo(
     session: AsyncSession,
-    engine: FaceEngine,
+    work: Work,
     photo: Photo,
     event: Event,
     looked: PhotoAnalysis,
+    fresh: Fresh,
     seen: SeenPhoto | None,
 ) -> None:
+    engine: FaceEngine = work.engine
     await service.join_as_photo(session, event.id)
     # The event before the photo, as deleting an event does: the other way round each could wait for the other.
     present = await session.get(Event, event.id, with_for_update={"read": True})
@@ -120,6 +123,7 @@ async def _keep_photo(
         # Face finding was switched on while we looked without it.
         await photos.ask_again(session, kept)
     _describe(kept, looked)
+    await renditions.switch(session, work.storage, kept, fresh)
     if seen is not None:
         kept.faces, kept.engine = len(seen.faces), engine.identity
         await session.flush()
@@ -139,6 +143,7 @@ async def _keep_photo(
 def _describe(photo: Photo, looked: PhotoAnalysis) -> None:
     photo.state, photo.reason = PhotoState.READY, None
     photo.width_px, photo.height_px = looked.width_px, looked.height_px
+    photo.placeholder = looked.placeholder
     photo.taken_at = looked.taken_at
     if looked.taken_at is not None:
         photo.shown_at = looked.taken_at.replace(tzinfo=photo.created_at.tzinfo)

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, DateTime, ForeignKey, Index, LargeBinary, String, and_, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -64,6 +65,8 @@ class Photo(Identified, Base):
     camera: Mapped[str | None] = mapped_column(String(120))
     # A WebP of some 100 bytes: what stands in the photo's place until its thumbnail is there.
     placeholder: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # The current set, by name: what `renditions.Stored` says of each. Only what stands here is ever served.
+    renditions: Mapped[dict[str, dict[str, Any]]] = mapped_column(JSONB, default=dict)
     width_px: Mapped[int | None]
     height_px: Mapped[int | None]
     faces: Mapped[int] = mapped_column(default=0)
@@ -110,10 +113,6 @@ class Photo(Identified, Base):
     def original_key(self) -> str:
         """The untouched file."""
         return f"{self.folder}/original"
-
-    def rendition_key(self, name: str) -> str:
-        """A rendition made by the worker: ``thumb`` or ``view``."""
-        return f"{self.folder}/{name}.jpg"
 
 
 def shown() -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from uuid import UUID
 from trouvaille.core.db import transaction
 from trouvaille.core.jobs import UPKEEP, Work, job
 from trouvaille.events.models import Event
-from trouvaille.photos import service
+from trouvaille.photos import renditions, service
 
 
 @job("photos.look_again", queue=UPKEEP)
@@ -15,3 +15,10 @@ async def look_again(work: Work, *, event_id: str) -> None:
         event = await session.get(Event, UUID(event_id))
         if event is not None and event.faces_on:
             await service.look_for_faces(session, event)
+
+
+@job(renditions.DROP_JOB, queue=UPKEEP)
+async def drop_renditions(work: Work, *, photo_id: str, event_id: str, files: list[str]) -> None:
+    """Remove renditions that others took the place of a while ago."""
+    async with transaction(work.sessions) as session:
+        await renditions.drop(session, work.storage, photo_id=UUID(photo_id), event_id=UUID(event_id), files=files)

@@ -108,6 +108,7 @@ class PhotoAnalysis:
         taken_at: EXIF DateTimeOriginal as the camera wrote it (no time zone), or None.
         faces: best detector score first.
         renditions: 'thumb' and 'view', in this order.
+        placeholder: a WebP of some 100 bytes, to be shown until the first of them is there.
     """
 
     width_px: int
@@ -115,6 +116,7 @@ class PhotoAnalysis:
     taken_at: datetime | None
     faces: tuple[Face, ...]
     renditions: tuple[Rendition, ...]
+    placeholder: bytes
 
 
 @dataclass(frozen=True, slots=True)
