@@ -236,7 +236,7 @@ def test_whoever_was_signed_out_signs_in_again_in_place(open_desk: Desk, tmp_pat
 def test_five_thousand_files_are_a_few_rows_in_the_page(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     waiting: list[Route] = []
-    desk.route("**/uploads/known", lambda route: waiting.append(route))
+    desk.route("**/uploads/known", waiting.append)
     drop(desk, fill_folder(tmp_path / "wedding", 5000))
     title_of(desk, "Looking at 0 of 5,000")
     rows = desk.locator("[data-tray-list] [role=listitem]")
@@ -296,7 +296,7 @@ def test_a_file_that_can_not_be_read_any_more_is_named_and_holds_nothing_up(open
     desk = open_desk()
     folder = fill_folder(tmp_path / "card", 12)
     waiting: list[Route] = []
-    desk.route("**/uploads/known", lambda route: waiting.append(route))
+    desk.route("**/uploads/known", waiting.append)
     choose(desk, folder)
     expect(desk.locator("[data-tray-title]")).to_have_text("Looking at 0 of 12")
     (folder / "photo-0003.jpg").unlink()

@@ -24,12 +24,13 @@ from trouvaille.accounts.service import Viewer
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import N_, NotFound, TooMany, Unavailable
 from trouvaille.core.storage import Storage
-from trouvaille.delivery import veils, views
+from trouvaille.delivery import views
 from trouvaille.delivery.access import DownloadsOff, Seen, Show, photos_seen, seen
 from trouvaille.delivery.archive import Archive, Member
 from trouvaille.delivery.models import FileSum
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.models import Photo
+from trouvaille.photos.renditions import VEILED, stored
 
 log = structlog.get_logger()
 AT_ONCE, AT_ONCE_EACH = 6, 2
@@ -106,14 +107,27 @@ def size_for(event: Event, wanted: Downloads | None) -> Downloads:
     return wanted if wanted is not None and wanted is not Downloads.NONE else event.downloads
 
 
-def key_of(event: Event, photo: Seen, size: Downloads) -> str | None:
-    """Which file of a photo its viewer gets; None for none."""
-    allowed = views.sizes_allowed(event, photo)
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Which file of a photo its viewer gets. ``size_bytes``: where the database knows it."""
+
+    key: str
+    size_bytes: int | None
+    is_original: bool
+
+
+def content_of(event: Event, seen: Seen, size: Downloads) -> Content | None:
+    """What a viewer gets of a photo in a ZIP of this size; None for nothing."""
+    allowed, photo = views.sizes_allowed(event, seen), seen.photo
     if not allowed:
         return None
     if size is Downloads.ORIGINAL and Downloads.ORIGINAL in allowed:
-        return photo.photo.original_key
-    return veils.rendition_key(photo.photo, photo.veiled, "view") if photo.veiled else photo.photo.rendition_key("view")
+        return Content(photo.original_key, photo.size_bytes, is_original=True)
+    try:
+        view = stored(photo, f"{VEILED}view" if seen.veiled else "view")
+    except NotFound:
+        return None
+    return Content(view.key(photo), view.size_bytes, is_original=False)
 
 
 async def prepare(
@@ -140,24 +154,21 @@ async def prepare(
     known = await _known(session, [each.photo.id for _, each in dated])
     wanted = []
     for taken, each in dated:
-        if (key := key_of(event, each, size)) is not None:
-            size_bytes, crc32 = known.get(key, (None, None))
-            if key == each.photo.original_key:
-                size_bytes = each.photo.size_bytes
-            wanted.append((taken, each.photo, key, size_bytes, crc32))
+        if (content := content_of(event, each, size)) is not None:
+            size_bytes, crc32 = known.get(content.key, (None, None))
+            wanted.append((taken, each.photo, content, content.size_bytes or size_bytes, crc32))
     measured = await _measure(
-        session, storage, [(photo.id, key) for _, photo, key, length, _ in wanted if length is None]
+        session, storage, [(photo.id, content.key) for _, photo, content, length, _ in wanted if length is None]
     )
     members, files, taken_names = [], [], set[str]()
-    for taken, photo, key, size_bytes, crc32 in wanted:
-        length = measured.get(key) if size_bytes is None else size_bytes
+    for taken, photo, content, size_bytes, crc32 in wanted:
+        length = measured.get(content.key) if size_bytes is None else size_bytes
         if length is None:
             log.warning("photo without its file", photo=str(photo.id))
             continue
-        is_original = key == photo.original_key
-        name = _unique(f"{taken:%Y-%m-%d_%H-%M-%S}_{_file_name(photo, is_original)}", taken_names)
+        name = _unique(f"{taken:%Y-%m-%d_%H-%M-%S}_{_file_name(photo, content.is_original)}", taken_names)
         members.append(Member(name, length, taken))
-        files.append(File(photo.id, key, length, crc32))
+        files.append(File(photo.id, content.key, length, crc32))
     return Parcel(Archive(members), files)
 
 

@@ -1,6 +1,5 @@
 """Photos, lists and moments as the templates show them."""
 
-import base64
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +14,7 @@ from trouvaille.delivery.access import Counts, Seen, Show
 from trouvaille.delivery.lists import Moment, Sort, Wish
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.models import Photo
+from trouvaille.photos.renditions import as_data
 from trouvaille.web import i18n
 from trouvaille.web.i18n import gettext
 
@@ -53,7 +53,7 @@ def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
         "thumb_px": width_of(width_px, height_px, THUMB_SIDE_PX),
         "view_px": width_of(width_px, height_px, VIEW_SIDE_PX),
         "ratio": round(width_px / height_px, 2),
-        "placeholder": base64.b64encode(photo.placeholder).decode() if photo.placeholder and not seen.veiled else None,
+        "placeholder": None if seen.veiled else as_data(photo.placeholder),
         "download_url": f"{address}/download" if takes else None,
         "small_url": f"{address}/download?size=view" if len(takes) > 1 else None,
         "page_url": f"/e/{event.code}/photos/{photo.id}" + (f"?{query_of(wish)}" if wish else ""),

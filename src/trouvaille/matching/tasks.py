@@ -3,7 +3,6 @@
 None holds a transaction while it computes, and each may run twice without harm. None asks which engine runs.
 """
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -25,9 +24,10 @@ from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import figures, reindex, service
 from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
-from trouvaille.photos import clocks
+from trouvaille.photos import clocks, renditions
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
+from trouvaille.photos.renditions import Fresh
 from trouvaille.photos.service import NoSuchPhoto
 from trouvaille.vision.selfie import Box
 from trouvaille.vision.types import PhotoAnalysis, SelfieAnalysis, SelfieRefused, SeveralFaces, Unreadable
@@ -62,20 +62,18 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
     try:
         data = await work.storage.get(photo.original_key)
         looked = await work.compute(engine.look_at_photo, data, faces=event.faces_on)
-        await asyncio.gather(
-            *(work.storage.put(photo.rendition_key(made.name), made.jpeg) for made in looked.renditions)
-        )
+        fresh = await renditions.put(work.storage, photo, looked.renditions)
         seen = await engine.learn_photo(work, photo, looked) if event.faces_on else None
     except (NoSuchPhoto, NoSuchEvent):  # deleted while we looked
         await work.storage.delete_under(photo.folder)
     except (Unreadable, NotFound) as error:
         await _fail(work, photo, error)
     except PutOff as later:
-        await _keep(work, photo, event, looked, None)
+        await _keep(work, photo, event, looked, fresh, None)
         if later.soon:
             raise
     else:
-        await _keep(work, photo, event, looked, seen)
+        await _keep(work, photo, event, looked, fresh, seen)
 
 
 def _is_done(photo: Photo, event: Event, engine: str) -> bool:
@@ -95,11 +93,13 @@ async def _fail(work: Work, photo: Photo, error: Unreadable | NotFound) -> None:
         await service.ask_to_settle(session, photo.event_id)  # it may have been the last
 
 
-async def _keep(work: Work, photo: Photo, event: Event, looked: PhotoAnalysis, seen: SeenPhoto | None) -> None:
+async def _keep(
+    work: Work, photo: Photo, event: Event, looked: PhotoAnalysis, fresh: Fresh, seen: SeenPhoto | None
+) -> None:
     if event.faces_on:
         await faces.ensure_partition(work.sessions, event.id)
     async with transaction(work.sessions) as session:
-        await _keep_photo(session, work, photo, event, looked, seen)
+        await _keep_photo(session, work, photo, event, looked, fresh, seen)
 
 
 async def _keep_photo(
@@ -108,6 +108,7 @@ async def _keep_photo(
     photo: Photo,
     event: Event,
     looked: PhotoAnalysis,
+    fresh: Fresh,
     seen: SeenPhoto | None,
 ) -> None:
     engine: FaceEngine = work.engine
@@ -123,6 +124,7 @@ async def _keep_photo(
         await photos.ask_again(session, kept)
     _describe(kept, looked)
     kept.body = clocks.body_of(work.vault, event.id, looked.exposure.serial)
+    await renditions.switch(session, work.storage, kept, fresh)
     if seen is not None:
         kept.faces, kept.engine = len(seen.faces), engine.identity
         await session.flush()
@@ -145,6 +147,7 @@ def _describe(photo: Photo, looked: PhotoAnalysis) -> None:
     photo.width_px, photo.height_px = looked.width_px, looked.height_px
     photo.taken_at, photo.taken_offset_minutes = looked.exposure.taken_at, looked.exposure.offset_minutes
     photo.camera = looked.exposure.camera
+    photo.placeholder = looked.placeholder
 
 
 async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: str) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -77,6 +78,8 @@ class Photo(Identified, Base):
     body: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     # A WebP of some 100 bytes: what stands in the photo's place until its thumbnail is there.
     placeholder: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # The current set, by name: what `renditions.Stored` says of each. Only what stands here is ever served.
+    renditions: Mapped[dict[str, dict[str, Any]]] = mapped_column(JSONB, default=dict)
     width_px: Mapped[int | None]
     height_px: Mapped[int | None]
     faces: Mapped[int] = mapped_column(default=0)
@@ -126,10 +129,6 @@ class Photo(Identified, Base):
     def original_key(self) -> str:
         """The untouched file."""
         return f"{self.folder}/original"
-
-    def rendition_key(self, name: str) -> str:
-        """A rendition made by the worker: ``thumb`` or ``view``."""
-        return f"{self.folder}/{name}.jpg"
 
 
 class Clock(Identified, Base):

@@ -31,6 +31,7 @@ from trouvaille.photos.intake import Duplicate, Limits, Offer
 from trouvaille.photos.listing import Show, Sort, Wanted
 from trouvaille.photos.models import Photo
 from trouvaille.photos.reasons import reason_for
+from trouvaille.photos.renditions import as_data
 from trouvaille.web.i18n import gettext, say
 from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, Site, ThisSite, sender_of
@@ -148,6 +149,7 @@ def _tile(event: Event, photo: Photo) -> dict[str, Any]:
         "id": photo.id,
         "thumb_url": f"{address}/thumb" if ready else None,
         "view_url": f"{address}/view" if ready else None,
+        "placeholder": as_data(photo.placeholder) if ready else None,
         "download_url": f"{address}/original",
         "file_name": photo.file_name,
         "state": photo.state.value,

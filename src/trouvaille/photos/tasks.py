@@ -6,7 +6,7 @@ from trouvaille.core import live
 from trouvaille.core.db import transaction
 from trouvaille.core.jobs import UPKEEP, Work, job
 from trouvaille.events.models import Event
-from trouvaille.photos import clocks, service
+from trouvaille.photos import clocks, renditions, service
 
 
 @job("photos.look_again", queue=UPKEEP)
@@ -24,3 +24,10 @@ async def set_clocks_right(work: Work, *, event_id: str) -> None:
     async with transaction(work.sessions) as session:
         await clocks.set_right(session, UUID(event_id))
         await live.publish(session, f"event:{event_id}")
+
+
+@job(renditions.DROP_JOB, queue=UPKEEP)
+async def drop_renditions(work: Work, *, photo_id: str, event_id: str, files: list[str]) -> None:
+    """Remove renditions that others took the place of a while ago."""
+    async with transaction(work.sessions) as session:
+        await renditions.drop(session, work.storage, photo_id=UUID(photo_id), event_id=UUID(event_id), files=files)
