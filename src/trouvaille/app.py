@@ -25,8 +25,8 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
+from trouvaille.delivery import desk_pages, pictures, request_pages, zip_pages
 from trouvaille.delivery import pages as delivery_pages
-from trouvaille.delivery import pictures, request_pages, zip_pages
 from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import api as events_api
 from trouvaille.events import pages as events_pages
@@ -49,7 +49,7 @@ from trouvaille.operations import probes
 from trouvaille.operations.health import Health
 from trouvaille.operations.token import load_token
 from trouvaille.photos import api as photos_api
-from trouvaille.photos import by_code_api, quotas
+from trouvaille.photos import by_code_api, grid_pages, quotas
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import pages as privacy_pages
@@ -174,6 +174,7 @@ def create_app(settings: Settings) -> FastAPI:
         rekognition_pages.router,
         *ingest_routes.routers,
         photos_pages.router,
+        grid_pages.router,
         by_code_api.router,
         cameras_pages.router,
         guests_api.router,
@@ -183,6 +184,7 @@ def create_app(settings: Settings) -> FastAPI:
         guests_pages.router,
         guests_sign_on_pages.router,
         delivery_pages.router,
+        desk_pages.router,
         zip_pages.router,
         request_pages.router,
         pictures.router,
