@@ -2,7 +2,6 @@
 import { fragment } from "../parts/ask";
 import { find } from "../parts/find";
 import { listen } from "../parts/live";
-import { Uploads } from "../parts/uploads";
 
 const REFRESH_MS = 1000;
 
@@ -50,36 +49,61 @@ async function refresh(): Promise<void> {
 
 listen(`${base}/live`, { imports: () => void refresh() }, () => void refresh());
 
+const PAUSE_MS = 2000;
+const LONGEST_PAUSE_MS = 30_000;
+const STUMBLES = 4;
+
 const zip = document.querySelector<HTMLElement>("[data-zip]");
 if (zip) {
   const sending = find("[data-sending]");
   const bar = find<HTMLProgressElement>("[data-sending-bar]");
   const told = find("[data-told]");
   const input = find<HTMLInputElement>("input", zip);
-  const uploads: Uploads = new Uploads(
-    root.dataset["uploads"] ?? "",
-    { noAnswer: root.dataset["noAnswer"] ?? "", refused: root.dataset["refused"] ?? "" },
-    () => {
-      const item = uploads.items.at(-1);
-      if (!item) return;
-      const busy = uploads.busy;
-      sending.hidden = !busy;
-      zip.hidden = busy;
-      bar.value = item.share;
-      find("[data-sending-name]").textContent = item.file.name;
-      if (busy) return;
-      told.textContent = item.state === "added" ? (root.dataset["sent"] ?? "") : uploads.stopped || item.reason;
-      if (item.state === "added") void refresh();
-    },
-  );
+
+  const show = (busy: boolean): void => {
+    sending.hidden = !busy;
+    zip.hidden = busy;
+  };
+
+  /** Until the server has all of it or says why not; a lost network is waited for. */
+  const send = async (file: File): Promise<string> => {
+    const { deliver } = await import("../queue/send");
+    let address: string | null = null;
+    let stumbles = 0;
+    for (let pause_ms = PAUSE_MS; ; pause_ms = Math.min(LONGEST_PAUSE_MS, pause_ms * 2)) {
+      const outcome = await deliver(root.dataset["uploads"] ?? "", file, {
+        resumeAt: address,
+        onAddress: (url) => (address = url),
+        onProgress: (sent_bytes) => (bar.value = file.size ? sent_bytes / file.size : 0),
+        onStart: () => undefined,
+      });
+      if (outcome.kind === "added" || outcome.kind === "duplicate") return root.dataset["sent"] ?? "";
+      if (outcome.kind === "refused" || outcome.kind === "full" || outcome.kind === "stop") return outcome.reason;
+      if (outcome.kind === "stumbled" && ++stumbles >= STUMBLES) return root.dataset["noAnswer"] ?? "";
+      if (outcome.kind === "signed-out") return root.dataset["refused"] ?? "";
+      if (outcome.kind === "stumbled") address = null;
+      const wait_ms = outcome.kind === "away" ? Math.max(outcome.after_ms, pause_ms) : pause_ms;
+      await new Promise((resolve) => window.setTimeout(resolve, wait_ms));
+    }
+  };
+
   zip.hidden = false;
   input.addEventListener("change", () => {
-    told.textContent = "";
-    uploads.add(input.files ?? []);
+    const file = input.files?.[0];
     input.value = "";
+    if (!file) return;
+    told.textContent = "";
+    find("[data-sending-name]").textContent = file.name;
+    show(true);
+    void send(file)
+      .then((words) => (told.textContent = words))
+      .finally(() => {
+        show(false);
+        void refresh();
+      });
   });
   window.addEventListener("beforeunload", (event) => {
-    if (uploads.busy) event.preventDefault();
+    if (!sending.hidden) event.preventDefault();
   });
 }
 

@@ -25,8 +25,8 @@ from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
+from trouvaille.delivery import desk_pages, nearby_pages, pictures, request_pages, wall_pages, zip_pages
 from trouvaille.delivery import kept as delivery_kept
-from trouvaille.delivery import nearby_pages, pictures, request_pages, wall_pages, zip_pages
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import api as events_api
@@ -56,7 +56,7 @@ from trouvaille.operations import probes
 from trouvaille.operations.health import Health
 from trouvaille.operations.token import load_token
 from trouvaille.photos import api as photos_api
-from trouvaille.photos import by_code_api, clock_pages, quotas
+from trouvaille.photos import by_code_api, clock_pages, grid_pages, quotas
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import legal_pages, texts
@@ -191,6 +191,7 @@ def create_app(settings: Settings) -> FastAPI:
         *ingest_routes.routers,
         photos_pages.router,
         clock_pages.router,
+        grid_pages.router,
         by_code_api.router,
         cameras_pages.router,
         imports_pages.router,
@@ -201,6 +202,7 @@ def create_app(settings: Settings) -> FastAPI:
         guests_pages.router,
         guests_sign_on_pages.router,
         delivery_pages.router,
+        desk_pages.router,
         zip_pages.router,
         request_pages.router,
         nearby_pages.router,

@@ -188,7 +188,7 @@ def _mean(image: Image.Image) -> tuple[int, ...]:
 async def test_photos_from_before_are_served_from_where_they_lie(
     party: Party, settings: Settings, sessions: Sessions, storage: Storage
 ) -> None:
-    step = ScriptDirectory.from_config(schema.config()).get_revision("0023").module
+    step = ScriptDirectory.from_config(schema.config()).get_revision("0029").module
     photo = await _photo(sessions, party.photo_id)
     made = {name: renditions.stored(photo, name) for name in ("thumb", "view")}
     for name, each in made.items():

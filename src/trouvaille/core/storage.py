@@ -80,6 +80,29 @@ class Storage:
             metrics.STORAGE_ERRORS.labels("put").inc()
             raise Unavailable from error
 
+    async def copy(self, source: str, target: str) -> None:
+        """Let the same bytes lie under a second key; durable when this returns.
+
+        A local folder gives the file a second name; a distant store copies it by itself.
+
+        Raises:
+            NotFound: nothing lies under ``source``.
+            Unavailable: the store is full or away.
+        """
+        if self._root is not None:
+            path = self._root / source
+            if not await asyncio.to_thread(path.is_file):
+                raise NotFound
+            await self.put_file(target, path)
+            return
+        try:
+            await obstore.copy_async(self._store, source, target)
+        except (FileNotFoundError, obstore.exceptions.NotFoundError) as error:
+            raise NotFound from error
+        except (OSError, obstore.exceptions.BaseError) as error:
+            metrics.STORAGE_ERRORS.labels("put").inc()
+            raise Unavailable from error
+
     async def get(self, key: str) -> bytes:
         """The bytes under ``key``.
 

@@ -95,6 +95,9 @@ class Photo(Identified, Base):
     # Its place in time, as ``clocks.moment`` says.
     shown_at: Mapped[datetime] = mapped_column(default=now)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    # The transaction that changed it last; a trigger keeps it. Times would not do: a transaction that began earlier
+    # may be seen later.
+    changed_in: Mapped[int] = mapped_column(BigInteger, server_default=text("((pg_current_xact_id())::text)::bigint"))
 
     __table_args__ = (
         Index("uq_photos_event_sha256", event_id, sha256, unique=True),
@@ -103,7 +106,9 @@ class Photo(Identified, Base):
         # The same order within one photographer's photos.
         Index("ix_photos_by", event_id, uploaded_by, text("shown_at DESC"), text("id DESC")),
         Index("ix_photos_added", event_id, created_at, "id"),
-        Index("ix_photos_name", event_id, file_name, "id"),
+        # Names in the order of their characters, which browsers know too.
+        Index("ix_photos_name", event_id, text('file_name COLLATE "C"'), "id"),
+        Index("ix_photos_changed", event_id, "changed_in"),
         Index("ix_photos_faces", event_id, faces, "id"),
         Index("ix_photos_unshown", event_id, standing, postgresql_where=text("standing <> 'shown'")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
