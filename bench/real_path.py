@@ -33,9 +33,10 @@ from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
-from trouvaille.photos import intake
+from trouvaille.photos import intake, listing
 from trouvaille.photos import service as photos
 from trouvaille.photos.intake import Limits, Offer
+from trouvaille.photos.listing import Show, Wanted
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.supervisor import supervise
 
@@ -162,7 +163,8 @@ class Bench:
     async def failed(self) -> list[str]:
         """Photos that could not be read."""
         async with transaction(self.sessions) as session:
-            return [photo.file_name for photo in await photos.failures(session, self.event.id)]
+            wanted = Wanted(self.event.id, show=Show.FAILED)
+            return [photo.file_name for photo in (await listing.page_of(session, wanted, limit=1000)).photos]
 
 
 async def _make_staff(sessions: Sessions, passwords: Passwords) -> UUID:

@@ -178,7 +178,9 @@ def test_an_account_of_ones_own_by_the_same_name_opens_no_way_to_guess_anothers(
     # The right password of the victim, from the attacker's known browser, while the name is locked.
     assert attacker.sign_in("rose", PASSWORD).status_code == 422
     assert attacker.sign_in("rose", "the attacker's own").status_code == 303
-    assert visitor().sign_in("rose", WRONG).status_code == 429, "a success of one's own wipes no trace"
+    # On a slow machine the short wait may just be over: then the next guess starts a longer one.
+    answers = {visitor().sign_in("rose", WRONG).status_code for _ in range(3)}
+    assert 429 in answers, "a success of one's own wipes no trace"
 
 
 @pytest.mark.anyio

@@ -41,7 +41,8 @@ def _try(operation: Any, script: Script, there: dict[str, str]) -> set[int]:
         if exists:  # made-up ids all end in the same 404
             known = {name: each for name, each in there.items() if f"{{{name}}}" in case.path}
             case.path_parameters = {**(case.path_parameters or {}), **known}
-        headers = {"Authorization": f"Bearer {script.token}"}
+        # What is open to everybody has no scope, and no token is good for it.
+        headers = {"Authorization": f"Bearer {script.token}"} if "x-scope" in operation.definition.raw else {}
         seen.add(case.call_and_validate(headers=headers, checks=CHECKS).status_code)
 
     ask()
@@ -64,4 +65,5 @@ def test_no_request_breaks_the_server_and_every_answer_fits_the_description(
     assert {201, 422} <= statuses["POST /api/v1/events"]
     assert {200, 422} <= statuses["PATCH /api/v1/events/{event_id}"]
     assert {200, 404} <= statuses["GET /api/v1/events/{event_id}/photos"]
-    assert not any(status in each for each in statuses.values() for status in (401, 403)), statuses
+    turned_away = {label: each for label, each in statuses.items() if each & {401, 403}}
+    assert turned_away == {}

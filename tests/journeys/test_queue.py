@@ -37,7 +37,7 @@ def _ask(settings: Settings, question: str) -> list[tuple[object, ...]]:
         return list(connection.execute(question).fetchall())
 
 
-def _until(holds: Callable[[], bool], *, timeout_s: float = 60) -> None:
+def _until(holds: Callable[[], bool], *, timeout_s: float = 150) -> None:
     until = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < until, "it did not happen in time"

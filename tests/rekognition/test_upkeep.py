@@ -57,7 +57,7 @@ def faces_of(account: Account) -> set[UUID]:
 
 
 async def remove_photo(session: AsyncSession, photo_id: UUID) -> None:
-    await photos.delete(session, await session.get_one(Photo, photo_id))
+    await photos.erase_photos(session, Photo.id == photo_id)
 
 
 async def accept(sessions: Sessions, enrolment_id: UUID) -> None:

@@ -196,16 +196,21 @@ async def which_are_known(
 def _routers(prefix: str, **more: Any) -> tuple[APIRouter, APIRouter]:
     listing, files = APIRouter(prefix=prefix), APIRouter(prefix=prefix, route_class=TusRoute)
     listing.add_api_route("/known", which_are_known, methods=["POST"], **more)
-    files.add_api_route("", create, methods=["POST"], **more)
-    files.add_api_route("", capabilities, methods=["OPTIONS"], **more)
+    files.add_api_route("", create, methods=["POST"], status_code=201, **more)
+    files.add_api_route("", capabilities, methods=["OPTIONS"], status_code=204, **more)
     one = "/{upload_id}"
-    for method, act in (("HEAD", look), ("PATCH", append), ("DELETE", terminate), ("POST", otherwise)):
-        files.add_api_route(one, act, methods=[method], **more)
-    files.add_api_route(one, capabilities, methods=["OPTIONS"], **more)
+    files.add_api_route(one, look, methods=["HEAD"], **more)
+    for method, act in (("PATCH", append), ("DELETE", terminate), ("POST", otherwise), ("OPTIONS", capabilities)):
+        files.add_api_route(one, act, methods=[method], status_code=204, **more)
     return listing, files
 
 
 routers = (
     *_routers("/studio/{event_id}/uploads", include_in_schema=False),
-    *_routers("/api/v1/events/{event_id}/uploads", openapi_extra=wants(Scope.PHOTOS_WRITE)),
+    *_routers(
+        "/api/v1/events/{event_id}/uploads",
+        tags=["Uploads (tus 1.0)"],
+        responses={408: {"description": "The body stopped coming."}, 460: {"description": "The checksum differs."}},
+        openapi_extra=wants(Scope.PHOTOS_WRITE),
+    ),
 )

@@ -131,10 +131,10 @@ async def _filled(viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
         return (await rights.to_change(session, require_staff(viewer), event_id, Right.UPLOAD)).id
 
 
-async def _progress(session: AsyncSession, desk: Desk) -> dict[str, int]:
+async def _progress(session: AsyncSession, desk: Desk, quota: quotas.Left) -> dict[str, int]:
     """The numbers at the top of the desk; those of guests are for whoever manages the event."""
     photos = dataclasses.asdict(await service.progress(session, desk.event.id, by=desk.by))
-    photos |= (await quotas.left(session, desk.event.id, desk.by)).figures()
+    photos |= quota.figures()
     if desk.by is not None:
         return photos
     turnout = await guests.turnout(session, desk.event.id)
@@ -178,6 +178,7 @@ async def _desk(
     asked = f"/studio/{event.id}?show={show.value}&sort={sort.value}"
     failed = await listing.page_of(session, Wanted(event.id, by, show=Show.FAILED), Sort.ADDED, limit=FAILURES)
     tally = {} if fragment else await listing.tally(session, event.id, by=by)
+    quota = await quotas.left(session, event.id, by)
     return page(
         request,
         "photos/_desk_grid.html" if fragment else "photos/desk.html",
@@ -189,8 +190,8 @@ async def _desk(
         link_is_local=is_local(link_of(request, event)),
         qr_svg_url=f"/studio/{event.id}/qr.svg",
         qr_png_url=f"/studio/{event.id}/qr.png?download=1",
-        progress=await _progress(session, desk),
-        quota=await quotas.left(session, event.id, by),
+        progress=await _progress(session, desk, quota),
+        quota=quota,
         failures=[_failure(photo) for photo in failed.photos] if show is not Show.BIN else [],
         photos=[_tile(event, photo) for photo in shown.photos],
         next_url=f"{asked}&after={shown.next_after}" if shown.next_after else None,
@@ -311,7 +312,12 @@ async def live(
         async with transaction(site.sessions) as session:
             viewer = require_staff(await present_viewer(request, session))
             desk = await Desk.of(session, viewer, event_id)
-            return [ServerSentEvent(event="progress", data=await _progress(session, desk))]
+            return [
+                ServerSentEvent(
+                    event="progress",
+                    data=await _progress(session, desk, await quotas.left(session, desk.event.id, desk.by)),
+                )
+            ]
 
     async for event in stream(site, request, (f"event:{event_id}",), look):
         yield event

@@ -72,6 +72,7 @@ ANSWERS = {
     "410": "It is over.",
     "412": "It was changed meanwhile.",
     "413": "Too large.",
+    "415": "The body is of another type than is taken here.",
     "422": "Something in the request is wrong; `errors` says what.",
     "429": "Asked too often; `Retry-After` says when to come back.",
     "503": "A part is away; `Retry-After` says when to come back.",

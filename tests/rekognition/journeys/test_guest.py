@@ -129,7 +129,7 @@ def test_nothing_of_anybody_who_leaves_stays_in_the_account(
     rose, maya = enrolled(), enrolled(MAYA)
     rose.post(f"{HERE}/me/withdraw", {"confirm": "yes"})
     maya.post(f"{HERE}/me/delete", {"username": "maya"})
-    owner.post(f"/studio/{owner.event_id}/photos/{first}/delete")
+    owner.post(f"/studio/{owner.event_id}/photos/{first}/erase")
     jobs()
     jobs()
     assert account.users == set()
