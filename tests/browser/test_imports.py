@@ -51,7 +51,6 @@ def test_photos_come_from_a_folder_and_a_zip_and_a_cameras_clock_is_set_right(
     desk.get_by_label("Path", exact=True).fill("/etc")
     desk.get_by_role("button", name="Bring in").first.click()
     expect(desk.get_by_text("does not allow imports from this folder")).to_be_visible()
-    shots.take(desk, "import-refused")
     desk.get_by_label("Path", exact=True).fill(str(root))
     desk.get_by_role("button", name="Bring in").first.click()
     expect(desk.get_by_text("Finished")).to_be_visible()
@@ -77,7 +76,6 @@ def test_photos_come_from_a_folder_and_a_zip_and_a_cameras_clock_is_set_right(
     shots.take(desk, "clocks-open")
     nikon.get_by_role("button", name="Move the photos").last.click()
     expect(nikon.get_by_text("1 h 30 min later")).to_be_visible()
-    shots.take(desk, "clocks-moved")
     nikon.get_by_role("button", name="Undo").click()
     expect(nikon.get_by_text("As the camera said", exact=True)).to_be_visible()
     nikon.get_by_text("I know when a photo was taken").click()
@@ -89,5 +87,7 @@ def test_photos_come_from_a_folder_and_a_zip_and_a_cameras_clock_is_set_right(
     small.context.add_cookies(desk.context.cookies())
     for page in ("import", "clocks"):
         small.goto(desk.url.rpartition("/clocks")[0] + f"/{page}")
-        assert small.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        shots.take(small, f"{page}-small-fr")
+        # Phones widen their window to what overflows, so the width is compared with what it should be.
+        assert small.evaluate("document.documentElement.scrollWidth") == 360
+        if shots.folder:
+            small.screenshot(path=shots.folder / f"{page}-small.png", full_page=True)

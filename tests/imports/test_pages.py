@@ -87,6 +87,27 @@ def test_a_zip_that_is_sent_like_a_photo_is_unpacked(
     assert not [path for path in settings.staging_dir.rglob("*") if path.suffix == ".zip"]
 
 
+def test_a_zip_that_is_cancelled_while_it_rests_leaves_nothing_behind(
+    owner: Visitor, run_jobs: Callable[[], None], settings: Settings
+) -> None:
+    data = zipped(("one.jpg", jpeg()), ("two.jpg", jpeg()))
+    sender = Sender(owner.browser, f"/studio/{owner.event_id}/uploads")
+    sender.create(len(data), first=data, told={"filename": "party.zip"})
+    base = f"/studio/{owner.event_id}/import"
+    found = re.search(rf"{base}/([0-9a-f-]+)/pause", page(owner))
+    assert found is not None
+    owner.post(f"{base}/{found[1]}/pause")
+    folder = settings.imports().staging
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{found[1]}.zip").write_bytes(data)  # as an earlier step fetched it
+    run_jobs()
+    assert list(folder.iterdir()) != []
+    owner.post(f"{base}/{found[1]}/cancel")
+    run_jobs()
+    assert list(folder.iterdir()) == [] and "Cancelled" in page(owner)
+    assert not list((settings.data_dir / "photos").rglob("imports/*"))
+
+
 def test_an_import_is_paused_gone_on_with_and_cancelled_by_its_page(
     owner: Visitor, run_jobs: Callable[[], None], root: Path
 ) -> None:

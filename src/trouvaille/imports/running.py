@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
@@ -22,7 +23,7 @@ from trouvaille.core.errors import N_, Invalid, Refused, Unavailable
 from trouvaille.core.images import EmptyFile, check_size
 from trouvaille.core.import_rules import Rules
 from trouvaille.core.secrets import Vault
-from trouvaille.core.storage import Storage
+from trouvaille.core.storage import KEEP_FREE_BYTES, NO_ROOM, Storage
 from trouvaille.events import rights
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent, Right
@@ -30,7 +31,7 @@ from trouvaille.events.states import Archived, check_changeable
 from trouvaille.imports import service, sources
 from trouvaille.imports.archives import Archive, NotAZip
 from trouvaille.imports.folders import Folder, is_file, opened
-from trouvaille.imports.models import FileState, Import, ImportFile, ImportState, Kind
+from trouvaille.imports.models import UNFINISHED, FileState, Import, ImportFile, ImportState, Kind
 from trouvaille.imports.places import Place, below
 from trouvaille.imports.remotes import Remote
 from trouvaille.imports.sources import Listed, NotThere, Source
@@ -107,7 +108,10 @@ async def step(bench: Bench, import_id: UUID, *, step_s: float = STEP_S) -> bool
 async def _begin(bench: Bench, import_id: UUID) -> Import | None:
     async with transaction(bench.sessions) as session:
         one = await session.get(Import, import_id, with_for_update=True)
-        if one is None or one.state not in (ImportState.WAITING, ImportState.RUNNING):
+        if one is None or one.state not in UNFINISHED:
+            _forget_staged(bench, import_id)
+            return None
+        if one.state is ImportState.PAUSED:
             return None
         one.state, one.touched_at = ImportState.RUNNING, now()
         try:
@@ -179,6 +183,7 @@ async def _fetched_archive(bench: Bench, one: Import) -> Path:
     """A ZIP from the store as a file of this machine; what an earlier step fetched is good."""
     path = sources.staged(bench.rules.staging, f"{one.id}.zip")
     if not path.exists():
+        _check_room(path.parent, await bench.storage.size(one.archive_key))
         part = path.with_suffix(".part")
         with part.open("wb") as file:
             async for piece in await bench.storage.stream(one.archive_key):
@@ -224,8 +229,8 @@ async def _work_off(bench: Bench, one: Import, source: Source, *, until: float) 
     while True:
         async with transaction(bench.sessions) as session:
             kept = await session.get(Import, one.id)
-            if kept is None or kept.state is not ImportState.RUNNING:  # paused or cancelled meanwhile
-                if kept is None or kept.state is not ImportState.PAUSED:
+            if kept is None or kept.state is not ImportState.RUNNING:  # paused, cancelled or deleted meanwhile
+                if kept is None:
                     _forget_staged(bench, one.id)
                 return False
             waiting = select(ImportFile).where(ImportFile.import_id == one.id, ImportFile.state == FileState.WAITING)
@@ -279,7 +284,13 @@ async def _take(bench: Bench, one: Import, source: Source, file: ImportFile) -> 
     return Outcome(FileState.ADDED)
 
 
+def _check_room(folder: Path, size_bytes: int) -> None:
+    if disk_usage(folder).free - size_bytes < KEEP_FREE_BYTES:
+        raise Unavailable(NO_ROOM)
+
+
 def _fetch(source: Source, file: ImportFile, path: Path, limit_bytes: int) -> None:
+    _check_room(path.parent, file.size_bytes or 0)
     with path.open("wb") as target:
         source.fetch(file.place, file.name, target, limit_bytes=limit_bytes)
         if not target.tell():

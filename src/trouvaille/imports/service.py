@@ -189,6 +189,8 @@ async def end(session: AsyncSession, one: Import, state: ImportState, reason: st
     if one.kind is Kind.ARCHIVE:
         await erase(session, keys=[one.archive_key])
     await session.flush()
+    if state is ImportState.CANCELLED:
+        await ask(session, one)  # to remove what lies on the worker's machine
     await tell(session, one)
 
 
