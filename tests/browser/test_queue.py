@@ -62,6 +62,17 @@ def some_are_sent(desk: Page) -> None:
     title_of(desk, re.compile(r"^([5-9]|\d\d+) of "))
 
 
+def hold(desk: Page, pattern: str) -> list[Route]:
+    """Let such requests wait; they gather in the list."""
+    held: list[Route] = []
+
+    def take(route: Route) -> None:
+        held.append(route)
+
+    desk.route(pattern, take)
+    return held
+
+
 def in_the_event(desk: Page, photos: int) -> None:
     desk.reload()
     expect(desk.locator('[data-number="total"]').first).to_have_text(str(photos))
@@ -235,8 +246,7 @@ def test_whoever_was_signed_out_signs_in_again_in_place(open_desk: Desk, tmp_pat
 
 def test_five_thousand_files_are_a_few_rows_in_the_page(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
-    waiting: list[Route] = []
-    desk.route("**/uploads/known", waiting.append)
+    hold(desk, "**/uploads/known")
     drop(desk, fill_folder(tmp_path / "wedding", 5000))
     title_of(desk, "Looking at 0 of 5,000")
     rows = desk.locator("[data-tray-list] [role=listitem]")
@@ -295,8 +305,7 @@ def test_a_screen_reader_hears_how_it_goes_now_and_then_and_the_end(open_desk: D
 def test_a_file_that_can_not_be_read_any_more_is_named_and_holds_nothing_up(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     folder = fill_folder(tmp_path / "card", 12)
-    waiting: list[Route] = []
-    desk.route("**/uploads/known", waiting.append)
+    waiting = hold(desk, "**/uploads/known")
     choose(desk, folder)
     expect(desk.locator("[data-tray-title]")).to_have_text("Looking at 0 of 12")
     (folder / "photo-0003.jpg").unlink()
