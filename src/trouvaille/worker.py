@@ -186,6 +186,7 @@ async def _keep_house(work: Work, settings: Settings) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
         await imports.requeue_forgotten(session)
+        await photos.ask_for_blanks(session)
         await photos.purge(session, older_than_days=settings.bin_days)
         await selfies.forget_undecided(session)
         await passes.forget_lost(session)

@@ -13,10 +13,9 @@ from trouvaille.accounts.service import Viewer
 from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.errors import NotFound
 from trouvaille.delivery import access, veils
-from trouvaille.events import rights
 from trouvaille.events import service as events
 from trouvaille.events.models import Downloads, Event
-from trouvaille.events.rights import Right
+from trouvaille.photos.blanks import covered
 from trouvaille.photos.models import Photo
 from trouvaille.photos.renditions import VEILED, Stored, stored
 from trouvaille.web.site import Session, Site, ThisSite
@@ -39,7 +38,11 @@ async def download(
     version = await veiled(session, viewer, event, photo)
     whole = version is None and size is not Downloads.VIEW
     if whole and await access.may_download(session, viewer, event, photo) is Downloads.ORIGINAL:
-        return await _original(site, photo)
+        return await _original(session, site, viewer, event, photo)
+    return await _view(site, photo, version)
+
+
+async def _view(site: Site, photo: Photo, version: str | None) -> Response:
     headers = _attached(f"{PurePath(photo.file_name).stem}.jpg")
     data = await site.storage.get(rendition_for(photo, version, "view").key(photo))
     return Response(data, media_type="image/jpeg", headers=headers)
@@ -47,9 +50,8 @@ async def download(
 
 async def veiled(session: AsyncSession, viewer: Viewer | None, event: Event, photo: Photo) -> str | None:
     """Which renditions the viewer gets where a face is hidden from others; None for the plain ones."""
-    theirs = await rights.of(session, viewer, event)
-    is_own = viewer is not None and photo.uploaded_by == viewer.id and Right.UPLOAD in theirs
-    return await veils.version_for(session, viewer, photo, plain=is_own or Right.MANAGE in theirs)
+    plain = await access.works_with(session, viewer, event, photo)
+    return await veils.version_for(session, viewer, photo, plain=plain)
 
 
 def rendition_for(photo: Photo, version: str | None, name: str) -> Stored:
@@ -70,11 +72,16 @@ async def original(session: Session, site: ThisSite, code: str, photo_id: UUID, 
     await access.check_download(session, viewer, event, photo, Downloads.ORIGINAL)
     if await veiled(session, viewer, event, photo) is not None:
         raise access.DownloadsOff
-    return await _original(site, photo)
+    return await _original(session, site, viewer, event, photo)
 
 
-async def _original(site: Site, photo: Photo) -> StreamingResponse:
-    pieces = await site.storage.stream(photo.original_key)
+async def _original(session: AsyncSession, site: Site, viewer: Viewer | None, event: Event, photo: Photo) -> Response:
+    """The file: untouched for who works with it, and for guests without what tells place and camera."""
+    plain = await access.works_with(session, viewer, event, photo)
+    blanks = [] if plain else access.blanks_for_guests(event, photo)
+    if blanks is None:
+        return await _view(site, photo, None)
+    pieces = covered(await site.storage.stream(photo.original_key), blanks)
     headers = {"Content-Length": str(photo.size_bytes), **_attached(photo.file_name)}
     return StreamingResponse(pieces, media_type=photo.media_type, headers=headers)
 

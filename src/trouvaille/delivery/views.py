@@ -80,10 +80,13 @@ def _at_its_place(event: Event, photo: Photo) -> datetime | None:
 
 
 def sizes_allowed(event: Event, seen: Seen) -> list[Downloads]:
-    """In which sizes somebody may take a photo home, the largest first; of a veiled one there is no original."""
+    """In which sizes a guest may take a photo home, the largest first.
+
+    There is no original of a veiled one, nor of one in which position and serial numbers can't be covered.
+    """
     if event.downloads is Downloads.NONE:
         return []
-    if event.downloads is Downloads.VIEW or seen.veiled:
+    if event.downloads is Downloads.VIEW or seen.veiled or access.blanks_for_guests(event, seen.photo) is None:
         return [Downloads.VIEW]
     return [Downloads.ORIGINAL, Downloads.VIEW]
 

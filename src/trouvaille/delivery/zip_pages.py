@@ -141,7 +141,7 @@ def _checker(request: Request, site: Site, code: str, size: Downloads) -> packin
         except Refused:
             return False
         content = packing.content_of(event, seen, size)
-        return content is not None and content.key == file.key
+        return content is not None and content.sum_key == file.sum_key
 
     return check
 

@@ -26,6 +26,7 @@ from trouvaille.matching import figures, reindex, service
 from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
 from trouvaille.photos import clocks, renditions
 from trouvaille.photos import service as photos
+from trouvaille.photos.finding import blanks_of
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 from trouvaille.photos.renditions import Fresh
 from trouvaille.photos.service import NoSuchPhoto
@@ -63,6 +64,7 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
         data = await work.storage.get(photo.original_key)
         looked = await work.compute(engine.look_at_photo, data, faces=event.faces_on)
         fresh = await renditions.put(work.storage, photo, looked.renditions)
+        photo.blanks = await work.compute(blanks_of, data, photo.media_type)
         seen = await engine.learn_photo(work, photo, looked) if event.faces_on else None
     except (NoSuchPhoto, NoSuchEvent):  # deleted while we looked
         await work.storage.delete_under(photo.folder)
@@ -124,6 +126,7 @@ async def _keep_photo(
         await photos.ask_again(session, kept)
     _describe(kept, looked)
     kept.body = clocks.body_of(work.vault, event.id, looked.exposure.serial)
+    kept.blanks = photo.blanks
     await renditions.switch(session, work.storage, kept, fresh)
     if seen is not None:
         kept.faces, kept.engine = len(seen.faces), engine.identity

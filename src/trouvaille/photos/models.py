@@ -80,6 +80,8 @@ class Photo(Identified, Base):
     placeholder: Mapped[bytes | None] = mapped_column(LargeBinary)
     # The current set, by name: what `renditions.Stored` says of each. Only what stands here is ever served.
     renditions: Mapped[dict[str, dict[str, Any]]] = mapped_column(JSONB, default=dict)
+    # What is covered in the original before a guest gets it (`blanks.kept`); NULL until a worker has looked.
+    blanks: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     width_px: Mapped[int | None]
     height_px: Mapped[int | None]
     faces: Mapped[int] = mapped_column(default=0)
@@ -122,6 +124,7 @@ class Photo(Identified, Base):
             postgresql_include=["size_bytes"],
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        Index("ix_photos_unblanked", created_at, postgresql_where=text("blanks IS NULL AND state = 'ready'")),
         Index("ix_photos_put_off", created_at, postgresql_where=text("reason = 'put_off'")),
     )
 

@@ -17,6 +17,8 @@ from trouvaille.core.jobs import PHOTOS, UPKEEP, defer, defer_again, defer_once
 from trouvaille.events.models import Event
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 
+BLANKS_JOB = "photos.find_blanks"
+BLANKS_AT_ONCE = 500
 INDEX_JOB = "matching.index_photo"
 ERASED_AT_ONCE = 500
 SETTLE_JOB = "matching.settle"
@@ -212,3 +214,11 @@ async def requeue_forgotten(session: AsyncSession, *, older_than_s: float = 60) 
         .limit(1000)
     )
     return await ask_for_index(session, query)
+
+
+async def ask_for_blanks(session: AsyncSession) -> int:
+    """Have originals looked at of which it is not known what guests don't get; until then these get a rendition."""
+    query = select(Photo.id, Photo.event_id).where(Photo.blanks.is_(None), Photo.state == PhotoState.READY)
+    found = await session.execute(query.order_by(Photo.created_at).limit(BLANKS_AT_ONCE))
+    rows = [{"photo_id": photo_id, "event_id": event_id} for photo_id, event_id in found]
+    return await defer_again(session, BLANKS_JOB, key="photo_id", jobs=rows, queue=UPKEEP, priority=-1)

@@ -1,4 +1,4 @@
-"""Photos know their renditions: which file each is, and how large."""
+"""Photos know their renditions and what guests don't get of their originals."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -28,6 +28,12 @@ def upgrade() -> None:
     """Apply this step."""
     op.add_column("photos", sa.Column("renditions", JSONB(), nullable=False, server_default=sa.text("'{}'")))
     op.alter_column("photos", "renditions", server_default=None)
+    op.add_column("photos", sa.Column("blanks", JSONB()))
+    op.create_index(
+        "ix_photos_unblanked", "photos", ["created_at"], postgresql_where=sa.text("blanks IS NULL AND state = 'ready'")
+    )
+    op.add_column("events", sa.Column("camera_data", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.alter_column("events", "camera_data", server_default=None)
     for name, side in (("thumb", 480), ("view", 2048)):
         op.execute(OLD.format(name=name, side=side))
         op.execute(VEILED.format(name=name))
