@@ -198,6 +198,10 @@ ALLOWED: dict[str, set[str]] = {
     "POST /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
     "DELETE /api/v1/events/{event_id}/uploads/{upload_id}": set(),  # it is gone by then; tests/ingest
     # Photographers are asked about a photo of their own; tests/crew/test_photographers knows of others'.
+    "GET /studio/{event_id}/photos": THE_UPLOADERS,
+    "GET /studio/{event_id}/photos/changes": THE_UPLOADERS,
+    "POST /studio/{event_id}/photos/move": THE_UPLOADERS,
+    "POST /studio/{event_id}/cover/photo": THE_STAFF,
     "POST /studio/{event_id}/photos/acts": THE_UPLOADERS,
     "POST /studio/{event_id}/photos/{photo_id}/{what}": THE_UPLOADERS,
     "GET /studio/{event_id}/people": THE_STAFF,
