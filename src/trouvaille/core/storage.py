@@ -18,6 +18,7 @@ import obstore
 from obstore.store import LocalStore, from_url
 
 from trouvaille.core import metrics
+from trouvaille.core.durable import Folders
 from trouvaille.core.errors import N_, NotFound, Unavailable
 
 KEEP_FREE_BYTES = 256 * 1024**2
@@ -35,6 +36,7 @@ class Storage:
         if parsed.scheme == "file":
             self._root = Path(url2pathname(parsed.path))
             self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folders = Folders(self._root)
             self._store = LocalStore(self._root)
         else:
             self._store = from_url(url)
@@ -52,7 +54,7 @@ class Storage:
                 raise Unavailable(NO_ROOM)
             await obstore.put_async(self._store, key, data)
             if self._root is not None:
-                await asyncio.to_thread(_sync_to_disk, self._root, key)
+                await asyncio.to_thread(self._sync_to_disk, key)
         except (OSError, obstore.exceptions.BaseError) as error:
             metrics.STORAGE_ERRORS.labels("put").inc()
             raise Unavailable from error
@@ -69,13 +71,13 @@ class Storage:
             Unavailable: the store is full or away.
         """
         try:
-            if self._root is not None and await asyncio.to_thread(_take_over, self._root, key, path):
+            if self._root is not None and await asyncio.to_thread(self._take_over, key, path):
                 return
             if self._root is not None:
                 await asyncio.to_thread(_check_room, self._root, path)
             await obstore.put_async(self._store, key, path)
             if self._root is not None:
-                await asyncio.to_thread(_sync_to_disk, self._root, key)
+                await asyncio.to_thread(self._sync_to_disk, key)
         except (OSError, obstore.exceptions.BaseError) as error:
             metrics.STORAGE_ERRORS.labels("put").inc()
             raise Unavailable from error
@@ -102,6 +104,34 @@ class Storage:
         except (OSError, obstore.exceptions.BaseError) as error:
             metrics.STORAGE_ERRORS.labels("put").inc()
             raise Unavailable from error
+
+    def _take_over(self, key: str, path: Path) -> bool:
+        """Give a file a name in the store; False where that takes a copy."""
+        assert self._root is not None
+        target = self._root / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # What lies there goes only once there is something to take its place.
+        fresh = target.with_name(f"{target.name}.{secrets.token_hex(8)}")
+        try:
+            os.link(path, fresh)
+            fresh.replace(target)
+        except OSError:
+            return False
+        finally:
+            fresh.unlink(missing_ok=True)  # where both are the same file, replacing leaves it
+        self._folders.flush_entry(target)
+        return True
+
+    def _sync_to_disk(self, key: str) -> None:
+        """Flush a file and every folder entry that leads to it."""
+        assert self._root is not None
+        path = self._root / key
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        self._folders.flush_entry(path)
 
     async def get(self, key: str) -> bytes:
         """The bytes under ``key``.
@@ -177,31 +207,3 @@ class Storage:
 def _check_room(root: Path, path: Path) -> None:
     if disk_usage(root).free - path.stat().st_size < KEEP_FREE_BYTES:
         raise Unavailable(NO_ROOM)
-
-
-def _take_over(root: Path, key: str, path: Path) -> bool:
-    """Give a file a name in the store; False where that takes a copy."""
-    target = root / key
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # What lies there goes only once there is something to take its place.
-    fresh = target.with_name(f"{target.name}.{secrets.token_hex(8)}")
-    try:
-        os.link(path, fresh)
-        fresh.replace(target)
-    except OSError:
-        return False
-    finally:
-        fresh.unlink(missing_ok=True)  # where both are the same file, replacing leaves it
-    _sync_to_disk(root, key)
-    return True
-
-
-def _sync_to_disk(root: Path, key: str) -> None:
-    """Flush a file and every folder entry that leads to it; a new folder's entry lies in its parent."""
-    path = root / key
-    for target in (path, *(parent for parent in path.parents if parent == root or root in parent.parents)):
-        handle = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
