@@ -164,7 +164,7 @@ function addActions(lightbox: PhotoSwipe, slides: Slide[], wishes: Wishes): void
         const link = action("a", "map-pin", texts["near"]);
         lightbox.on("change", () => {
           link.hidden = Boolean(shown()?.mine);
-          link.href = `${shown()?.page.split("?")[0]}/ask#near`;
+          link.href = `${shown()?.page.split("?")[0]}/ask#near-here`;
         });
         bar.append(link);
       }

@@ -80,7 +80,7 @@ def _await_answer(port: int) -> None:
             time.sleep(0.1)
         else:
             return
-    raise TimeoutError("the server did not listen within 120 s")
+    raise TimeoutError("the server did not listen within two minutes")
 
 
 @pytest.fixture(scope="session")
