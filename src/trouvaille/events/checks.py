@@ -108,7 +108,7 @@ def _bare(code: str) -> str:
 async def guard_codes(request: Request, viewer: MaybeViewer) -> AsyncIterator[None]:
     """Slow down whoever tries codes in addresses, on every route that has one.
 
-    Strangers are counted by their address and people who are signed in by their account, so that neither hurts the other.
+    Strangers are counted by their address, people who are signed in by their account: neither hurts the other.
 
     Who waits is refused whatever the code: otherwise a right one would show by being let in. But a code under which
     somebody came from the same address lately stays open there, or one who tries codes in a hall would keep its guests
