@@ -66,7 +66,7 @@ def test_invited_people_get_a_letter_with_their_own_link_and_come_in_by_it(
     assert ask(settings, "SELECT count(*) FROM guest_invitations WHERE unsent IS NULL AND mailed_at IS NOT NULL") == [
         (2,)
     ]
-    assert "Mailed on" in owner.get(f"/studio/{owner.event_id}/invitations").text
+    assert "Mailed" in owner.get(f"/studio/{owner.event_id}/invitations").text
 
 
 def test_letters_of_a_draft_wait_until_its_event_opens(

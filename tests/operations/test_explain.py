@@ -39,6 +39,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ): "guests come by their indexes; 200 events are a dozen pages",
     ("events", "events.owner_id = "): "one's own events or those one works at; 200 events are a dozen pages",
     ("events", "FROM staff ORDER BY"): "counts the events of each of the staff, which together are all",
+    ("events", "FROM guest_news"): "of fifty guests at a time; 200 events are a dozen pages",
     ("staff", "FROM staff"): "an instance has a handful of staff, and its pages list them all",
     ("staff", "JOIN staff ON staff.id = event_photographers.staff_id"): "a handful, against an event's photographers",
     ("invitations", "FROM invitations"): "open invitations of staff: a handful, and they expire",

@@ -8,7 +8,7 @@ from trouvaille.news import invitations, rounds, service
 from trouvaille.news.carriers import INVITE_JOB
 from trouvaille.news.pace import Quiet
 
-BATCHES_AT_MOST = 50
+BATCHES_AT_MOST = 200
 
 
 @job(INVITE_JOB, queue=MAIL)
