@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from trouvaille.core.provider import GOOGLE, Provider, is_safe
 from trouvaille.core.relay import Relay, Security
+from trouvaille.core.stores import check_url
 
 
 def default_data_dir() -> Path:
@@ -117,6 +118,11 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL must start with postgresql://")
         return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        return value and check_url(value)
 
     @field_validator("recogniser_mean", "recogniser_scale", mode="before")
     @classmethod
