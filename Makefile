@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie help setup demo run test check format samples browser lock messages clean
+.PHONY: bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help setup demo run test check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,8 +23,9 @@ demo: setup ## Try it: a sample event with real photos, on this machine
 run: setup ## Run a real instance: database, web and workers
 	@$(BIN)/trouvaille serve
 
+# Three processes a two-core machine: a third of the time goes by waiting.
 test: setup samples browser check ## Run the checks and all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3)
 
 check: setup ## Lint, types, import rules, migrations and translations
 	@$(BIN)/ruff check .
@@ -62,6 +63,9 @@ bench-plots: setup .make/bench ## Draw the plots of docs/accuracy.md anew: FACES
 
 bench-selfie: setup ## Time from sending a selfie to its matches in a large event: [FACES=50000]
 	@$(BIN)/python -m bench.selfie --faces $(or $(FACES),50000)
+
+bench-zip: setup ## Memory while 5 GB go out as a ZIP, and the gallery beside four of them
+	@$(BIN)/python -m bench.zips
 
 messages: .make/python ## Bring the translation catalogues in step with the texts
 	@sh tools/messages

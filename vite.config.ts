@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
@@ -6,14 +6,15 @@ import { defineConfig, type Plugin } from "vite";
 const ICONS = [
   "archive", "archive-restore", "arrow-left", "arrow-right", "camera", "check", "chevron-left", "chevron-right",
   "circle-alert", "circle-check", "circle-user-round", "clock", "copy", "door-open", "download", "eye", "eye-off",
-  "folder-up", "image-plus", "images", "info", "link", "lock", "log-out", "mail", "pencil", "plus", "printer",
-  "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "search", "send", "shield-check", "switch-camera", "trash-2",
+  "flag", "folder-up", "heart", "image-plus", "images", "info", "link", "lock", "log-out", "mail", "pencil", "plus", "printer",
+  "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "search", "send", "share-2", "shield-check", "square-check", "switch-camera", "trash-2",
   "undo-2", "user-plus", "user-round-x", "users-round", "x",
 ];
 
 /** What of other people's work is in the build; their licences ask to come along. */
 const SHIPPED = [
   "@fontsource-variable/bricolage-grotesque", "@fontsource-variable/hanken-grotesk", "lucide-static", "photoswipe",
+  "tus-js-client", "js-base64", "url-parse", "requires-port", "querystringify",
 ];
 
 function folderOf(part: string): string {
@@ -21,7 +22,11 @@ function folderOf(part: string): string {
 }
 
 function licences(): string {
-  return SHIPPED.map((part) => `${part}\n\n${readFileSync(join(folderOf(part), "LICENSE"), "utf8").trim()}\n`)
+  const text = (part: string): string => {
+    const file = ["LICENSE", "LICENSE.md"].find((name) => existsSync(join(folderOf(part), name))) ?? "LICENSE";
+    return readFileSync(join(folderOf(part), file), "utf8").trim();
+  };
+  return SHIPPED.map((part) => `${part}\n\n${text(part)}\n`)
     .join("\n\n");
 }
 
@@ -30,7 +35,7 @@ function sprite(): string {
   const symbols = ICONS.map((name) => {
     const source = readFileSync(join(folderOf("lucide-static"), "icons", `${name}.svg`), "utf8");
     const shapes = source.replace(/<!--[^]*?-->/g, "").replace(/<svg[^>]*>|<\/svg>/g, "").replace(/\s+/g, " ").trim();
-    return `<symbol id="${name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.75" `
+    return `<symbol id="${name}" viewBox="0 0 24 24" stroke="currentColor" stroke-width="1.75" `
       + `stroke-linecap="round" stroke-linejoin="round">${shapes}</symbol>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>`;
@@ -64,7 +69,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts",
-        "islands/settings.ts", "islands/checks.ts"]
+        "islands/settings.ts", "islands/checks.ts", "islands/status.ts", "islands/retry.ts", "islands/requests.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

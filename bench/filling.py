@@ -45,10 +45,26 @@ async def add_faces(sessions: Sessions, event_id: UUID, templates: Vectors, engi
     groups = [templates[start : start + FACES_PER_PHOTO] for start in starts]
     ids, made = [uuid4() for _ in groups], now()
     photo_columns = (
-        "id, event_id, file_name, sha256, size_bytes, media_type, state, faces, engine, shown_at, created_at"
+        "id, event_id, file_name, sha256, size_bytes, media_type, state, faces, engine, shown_at, created_at,"
+        " source, standing, in_general"
     )
     photo_rows = (
-        (id_, event_id, f"{id_.hex}.jpg", id_.bytes * 2, 1, "image/jpeg", "ready", len(group), engine, made, made)
+        (
+            id_,
+            event_id,
+            f"{id_.hex}.jpg",
+            id_.bytes * 2,
+            1,
+            "image/jpeg",
+            "ready",
+            len(group),
+            engine,
+            made,
+            made,
+            "browser",
+            "shown",
+            True,
+        )
         for id_, group in zip(ids, groups, strict=True)
     )
     face_columns = "event_id, id, photo_id, box_xyxy, score, quality, template, engine"

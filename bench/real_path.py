@@ -186,6 +186,15 @@ async def make_event(sessions: Sessions, staff_id: UUID) -> Event:
         return await events.create(session, viewer, plan, attest_faces=True)
 
 
+async def staff_member(sessions: Sessions) -> UUID:
+    """The id of a new member of staff."""
+    passwords = Passwords(1)
+    try:
+        return await _make_staff(sessions, passwords)
+    finally:
+        passwords.close()
+
+
 @asynccontextmanager
 async def only_database() -> AsyncIterator[tuple[AsyncEngine, UUID]]:
     """A migrated database without workers, and the id of its only member of staff; removed afterwards."""

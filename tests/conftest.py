@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from starlette.testclient import TestClient
 
-from tests.people import Visitor
+from tests.people import Visitor, another_browser
 from tests.s3_server import s3, s3_prefix  # noqa: F401 - fixtures for all
 from trouvaille import logs, schema, worker
 from trouvaille.app import create_app
@@ -139,4 +139,4 @@ def site(settings: Settings) -> Iterator[TestClient]:
 @pytest.fixture
 def visitor(site: TestClient) -> Callable[[], Visitor]:
     """Makes visitors, each with a browser of their own."""
-    return lambda: Visitor(TestClient(site.app, follow_redirects=False))
+    return lambda: Visitor(another_browser(site))

@@ -21,6 +21,13 @@ SETTINGS: dict[str, object] = {
 }
 
 
+def another_browser(site: TestClient, **more: str) -> TestClient:
+    """Another browser on the same server: on its event loop, as connections and locks of the server belong to that."""
+    browser = TestClient(site.app, follow_redirects=False, **more)
+    browser.portal = site.portal
+    return browser
+
+
 @dataclass
 class Visitor:
     """One browser and what its person does with it."""

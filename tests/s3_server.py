@@ -33,8 +33,7 @@ class S3Server:
         """Start, and wait until it answers."""
         address = f"127.0.0.1:{self.port}"
         argv = ["rclone", "serve", "s3", "--addr", address, "--auth-key", f"{KEY},{SECRET}"]
-        # It remembers folders for five minutes otherwise, and would not see what was put into its folder by hand.
-        argv += ["--dir-cache-time", "0s", "--config", "/dev/null", str(self.bucket.parent)]
+        argv += ["--config", "/dev/null", str(self.bucket.parent)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log)
         until = time.monotonic() + patience_s

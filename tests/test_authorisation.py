@@ -16,6 +16,7 @@ from httpx2 import Response
 from PIL import Image
 from starlette.testclient import TestClient
 
+from tests.ingest.sender import BODY, TUS, Sender
 from tests.people import PASSWORD, Visitor
 from trouvaille import instance
 from trouvaille.accounts.models import Role
@@ -70,12 +71,36 @@ ALLOWED: dict[str, set[str]] = {
     "GET /server/reset-link": THE_ADMINISTRATOR,
     "POST /server/reset-link": THE_ADMINISTRATOR,
     "GET /api/v1/me": SIGNED_IN,
+    "GET /api/v1/events/by-code/{code}": THE_UPLOADERS,
+    "GET /api": EVERYBODY,
+    "GET /api/v1/openapi.json": EVERYBODY,
+    "GET /api/v1/events": STAFF,
+    "POST /api/v1/events": ORGANISERS,
+    "GET /api/v1/events/{event_id}": THE_UPLOADERS,
+    "PATCH /api/v1/events/{event_id}": THE_STAFF,
+    "DELETE /api/v1/events/{event_id}": THE_STAFF,
+    "POST /api/v1/events/{event_id}/state": THE_STAFF,
+    "POST /api/v1/events/{event_id}/code": THE_STAFF,
+    "POST /api/v1/events/{event_id}/extend": THE_STAFF,
+    "POST /api/v1/events/{event_id}/faces": THE_STAFF,
+    "POST /api/v1/events/{event_id}/duplicate": THE_STAFF,
+    "GET /api/v1/events/{event_id}/photos": THE_UPLOADERS,
+    "GET /api/v1/events/{event_id}/photos/{photo_id}": THE_UPLOADERS,
+    "POST /api/v1/events/{event_id}/photos/acts": THE_UPLOADERS,
+    "POST /api/v1/events/{event_id}/photos/{photo_id}/retry": THE_UPLOADERS,
+    "DELETE /api/v1/events/{event_id}/photos/{photo_id}": THE_UPLOADERS,
+    "GET /api/v1/events/{event_id}/guests": THE_STAFF,
+    "GET /api/v1/events/{event_id}/guests/{guest_id}": THE_STAFF,
+    "DELETE /api/v1/events/{event_id}/guests/{guest_id}": THE_STAFF,
     "GET /api/v1/check-code": EVERYBODY,
     "POST /api/v1/check-availability": EVERYBODY,  # with a valid code; tests/guests/test_checks
     "GET /setup": set(),  # once there is an account
     "POST /setup": set(),
     "GET /livez": EVERYBODY,
     "GET /readyz": EVERYBODY,
+    "GET /metrics": set(),  # with the token alone; tests/operations/test_metrics
+    "GET /studio/server/status": THE_ADMINISTRATOR,
+    "POST /studio/server/jobs/{job_id}/retry": set(),  # of a job that failed; tests/operations/test_status
     "GET /e/{code}": EVERYBODY,
     "GET /e/{code}/theme.css": EVERYBODY,
     # The event's own dress, for whoever has its code; a draft's for its staff alone.
@@ -102,6 +127,16 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/photos": THE_GUEST,
     "GET /e/{code}/photos/{photo_id}": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/verdict": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/favourite": THE_GUEST,
+    "POST /e/{code}/photos/gone": THE_GUEST,
+    "GET /e/{code}/photos/{photo_id}/ask": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/report": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/veil": THE_GUEST,
+    "GET /e/{code}/zip": THE_GUEST,
+    "POST /e/{code}/zip": THE_GUEST,
+    "GET /studio/{event_id}/requests": THE_STAFF,
+    "POST /studio/{event_id}/requests/reports/{report_id}": THE_STAFF,
+    "POST /studio/{event_id}/requests/veils/{veil_id}": THE_STAFF,
     "GET /e/{code}/live": THE_GUEST,
     "GET /e/{code}/p/{photo_id}/original": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/p/{photo_id}/download": THE_GUEST | THE_UPLOADERS,
@@ -132,11 +167,26 @@ ALLOWED: dict[str, set[str]] = {
     "POST /studio/{event_id}/{kind}/remove": THE_STAFF,
     "GET /studio/{event_id}/qr.{kind}": THE_STAFF,
     "POST /studio/{event_id}/photos": THE_UPLOADERS,
+    "POST /studio/{event_id}/uploads": THE_UPLOADERS,
+    "POST /studio/{event_id}/uploads/known": THE_UPLOADERS,
+    # An upload is its sender's alone; here it is the photographer's.
+    "PATCH /studio/{event_id}/uploads/{upload_id}": {"photographer"},
+    "POST /studio/{event_id}/uploads/{upload_id}": {"photographer"},
+    "DELETE /studio/{event_id}/uploads/{upload_id}": {"photographer"},
+    "POST /api/v1/events/{event_id}/uploads": THE_UPLOADERS,
+    "POST /api/v1/events/{event_id}/uploads/known": THE_UPLOADERS,
+    "PATCH /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
+    "POST /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
+    "DELETE /api/v1/events/{event_id}/uploads/{upload_id}": set(),  # it is gone by then; tests/ingest
     # Photographers are asked about a photo of their own; tests/crew/test_photographers knows of others'.
-    "POST /studio/{event_id}/photos/{photo_id}/retry": THE_UPLOADERS,
-    "POST /studio/{event_id}/photos/{photo_id}/delete": THE_UPLOADERS,
+    "POST /studio/{event_id}/photos/acts": THE_UPLOADERS,
+    "POST /studio/{event_id}/photos/{photo_id}/{what}": THE_UPLOADERS,
     "GET /studio/{event_id}/people": THE_STAFF,
     "POST /studio/{event_id}/people/invite": THE_STAFF,
+    "GET /studio/{event_id}/camera": THE_UPLOADERS,
+    "POST /studio/{event_id}/camera": THE_UPLOADERS,
+    "POST /studio/{event_id}/camera/{credential_id}/revoke": set(),  # one that is there; tests/cameras
+    "POST /studio/{event_id}/people/quotas": THE_STAFF,
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke": THE_STAFF,
     "POST /studio/{event_id}/people/{staff_id}/remove": THE_STAFF,
     "POST /studio/{event_id}/hand-over": THE_STAFF,
@@ -174,7 +224,11 @@ DESTRUCTIVE = (
     "POST /e/{code}/me/delete",
     "POST /studio/{event_id}/invitations/{invitation_id}/link",
     "POST /studio/{event_id}/invitations/{invitation_id}/withdraw",
-    "POST /studio/{event_id}/photos/{photo_id}/delete",
+    "POST /studio/{event_id}/photos/{photo_id}/{what}",
+    "DELETE /studio/{event_id}/uploads/{upload_id}",
+    "DELETE /api/v1/events/{event_id}/uploads/{upload_id}",
+    "DELETE /api/v1/events/{event_id}/photos/{photo_id}",
+    "POST /api/v1/events/{event_id}/code",
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke",
     "POST /studio/{event_id}/people/{staff_id}/remove",
     "POST /studio/{event_id}/delete",
@@ -228,6 +282,9 @@ def world(
         people[kind].accept(host.invite(), f"{kind.replace(' ', '-')}@example.org")
         people[kind].event_id = host.event_id
     (own_photo,) = people["photographer"].upload(("own.jpg", _jpeg()))["accepted"]
+    upload = Sender(people["photographer"].browser, f"/studio/{organiser.event_id}/uploads").create(10)
+    (spare,) = organiser.upload(("spare.jpg", _jpeg()))["accepted"]
+    (own_spare,) = people["photographer"].upload(("own-spare.jpg", _jpeg()))["accepted"]
     organiser.invite()
     administrator.invite("/server/staff")
     for kind, code in (
@@ -286,15 +343,32 @@ def world(
             " VALUES (%s, %s, 'Lily', 'lily@example.org', %s, now())",
             (guest_invitation_id, organiser.event_id, token_hash(guest_token)),
         )
+        report_id, veil_id = uuid4(), uuid4()
+        asked = {"event": organiser.event_id, "photo": photo["id"], "guest": guest_id}
+        connection.execute(
+            "INSERT INTO reports (id, event_id, photo_id, guest_id, reason, text, state, created_at)"
+            " VALUES (%(id)s, %(event)s, %(photo)s, %(guest)s, 'other', '', 'open', now())",
+            asked | {"id": report_id},
+        )
+        connection.execute(
+            "INSERT INTO veils (id, event_id, photo_id, guest_id, box_xyxy, state, created_at)"
+            " VALUES (%(id)s, %(event)s, %(photo)s, %(guest)s, '{0,0,1,1}', 'asked', now())",
+            asked | {"id": veil_id},
+        )
         (picture_id,) = connection.execute("SELECT id FROM event_pictures").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
     fill |= {"session_id": str(session_id), "token_id": str(token_id), "token": "no-such-link"}
-    fill |= {"key": "oidc", "identity_id": str(uuid4())}
+    fill |= {"credential_id": str(uuid4())}
+    fill |= {"job_id": "987654321", "key": "oidc", "identity_id": str(uuid4())}
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}
+    fill |= {"report_id": str(report_id), "veil_id": str(veil_id), "ids": photo["id"]}
     fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
+    fill |= {"upload_id": upload.headers["location"].rsplit("/", 1)[1]}
+    # The API deletes other photos than the page does.
+    fill |= {f"spare of {photo['id']}": spare["id"], f"spare of {own_photo['id']}": own_spare["id"]}
     return World(people, fill)
 
 
@@ -304,9 +378,13 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /e/{code}/join": {"username": "!"},
     "POST /e/{code}/consent": {"agree": "yes"},
     "POST /e/{code}/photos/{photo_id}/verdict": {"answer": "yes"},
+    "POST /e/{code}/photos/{photo_id}/report": {"reason": "other"},
+    "POST /studio/{event_id}/requests/reports/{report_id}": {"do": "dismiss"},
+    "POST /studio/{event_id}/requests/veils/{veil_id}": {"do": "decline"},
     "POST /e/{code}/me/withdraw": {"confirm": "yes"},
     "POST /e/{code}/me/delete": {"username": "guest"},
     "POST /studio/{event_id}/delete": {"name": "Lea & Tom"},
+    "POST /studio/{event_id}/photos/acts": {"act": "retry", "all": "yes"},
     "POST /studio/{event_id}/hand-over": {"to": "nobody@example.org"},
     "POST /server/staff/{staff_id}/role": {"role": "photographer"},
     "POST /studio/{event_id}/state": {"to": "open"},
@@ -325,6 +403,9 @@ FORMS: dict[str, dict[str, str]] = {
 }
 
 
+UPLOAD = {**TUS, **BODY, "upload-length": "10", "upload-offset": "0", "x-http-method-override": "PATCH"}
+
+
 def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
     method, path = route.split(" ", 1)
     if path.startswith("/server/"):
@@ -333,12 +414,21 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
         fill = fill | {"invitation_id": fill["guest_invitation_id"]}
     elif path.startswith("/i/"):
         fill = fill | {"token": fill["guest_token"]}
+    path = path.replace("{what}", "delete")
+    if method == "DELETE" and path.endswith("/{photo_id}"):
+        fill = fill | {"photo_id": fill[f"spare of {fill['photo_id']}"]}
     if "/{kind}/" in path:
         path = path.replace("{kind}", "logo")
     for name, value in fill.items():
         path = path.replace(f"{{{name}}}", value)
     if route == "GET /go":
         path += f"?code={fill['code']}"
+    if path.endswith("/uploads/known"):
+        return visitor.browser.post(path, json={"files": []})
+    if "/uploads" in path:
+        return visitor.browser.request(method, path, headers=UPLOAD)
+    if method not in ("GET", "POST"):
+        return visitor.browser.request(method, path)
     return visitor.get(path) if method == "GET" else visitor.post(path, dict(FORMS.get(route, {})))
 
 

@@ -212,7 +212,10 @@ function awaitAnswer(): void {
   if (listening) return;
   listening = true;
   const tryAsking = (): void => void ask().catch(() => undefined);
-  listen(`${base}/live`, { enrolment: tryAsking }, tryAsking);
+  const stands = (at: { words: string | null }): void => {
+    if (at.words) find("[data-wait-advice]", root).textContent = at.words;
+  };
+  listen(`${base}/live?place=true`, { enrolment: tryAsking, place: stands }, tryAsking);
   setInterval(tryAsking, ASK_AGAIN_MS);
 }
 

@@ -21,7 +21,7 @@ let refreshAgain = false;
 let known: string | undefined;
 
 const uploads: Uploads = new Uploads(
-  `${base}/photos`,
+  `${base}/uploads`,
   { noAnswer: texts["noAnswer"] ?? "", refused: texts["refused"] ?? "" },
   () => tray.draw(),
 );
@@ -125,7 +125,13 @@ function enableDrop(): void {
 async function sendQuietly(form: HTMLFormElement): Promise<void> {
   try {
     await post(form.action, {});
-    if (form.action.endsWith("/delete")) snack(texts["deleted"] ?? "");
+    if (form.action.endsWith("/delete")) {
+      const back = form.action.replace(/delete$/, "undelete");
+      snack(texts["deleted"] ?? "", {
+        label: texts["undo"] ?? "",
+        run: () => void post(back, {}).then(() => refresh(), () => snack(texts["failed"] ?? "")),
+      });
+    }
   } catch (error) {
     snack((error instanceof Error && error.name !== "TypeError" && error.message) || (texts["failed"] ?? ""));
     delete form.dataset["sure"];

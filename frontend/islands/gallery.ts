@@ -3,32 +3,46 @@ import { fragment, post } from "../parts/ask";
 import { keepFaceInView, markFace } from "../parts/faces";
 import { count, find, spell } from "../parts/find";
 import { openLightbox, warmUp } from "../parts/lightbox";
+import { likesOf } from "../parts/likes";
 import { listen } from "../parts/live";
+import { marking } from "../parts/marking";
+import { keepPlace } from "../parts/place";
 import { snack } from "../parts/snack";
+import { answerByKey, swipeable } from "../parts/swipe";
 import { endless, merge } from "../parts/tiles";
 
 interface Counts {
   mine?: number;
   maybe?: number;
+  favourites?: number;
   all?: number;
   processing?: number;
+  /** Stands for which photos these are. */
+  mark?: string;
 }
 
 const NEAR_TOP_PX = 160;
 const REFRESH_MS = 1500;
+const PAGE = 60;
+const MOST_ASKED = 5000;
 
 const root = find("#gallery");
 const texts = root.dataset;
 const show = texts["show"] ?? "mine";
 const base = texts["base"] ?? "";
+const here = texts["here"] ?? `${base}/photos?show=${show}`;
+const isGuest = "live" in texts;
 const grid = find("[data-grid]", root);
 const fresh = find<HTMLButtonElement>("[data-fresh]", root);
 const more = endless(grid, dress);
+const likes = isGuest ? likesOf(grid, base, texts) : undefined;
+const marks = marking(root, grid, likes, notMeAll);
 
 let waiting: DocumentFragment | undefined;
 let known: Counts | undefined;
 let fetching = false;
 let fetchAgain = false;
+let undo: (() => void) | undefined;
 
 function dress(tile: HTMLElement): void {
   if (show === "maybe") markFace(tile);
@@ -42,12 +56,13 @@ function links(): HTMLElement[] {
 function showOrHideEmpty(): void {
   const empty = links().length === 0;
   grid.hidden = empty;
+  if (!empty) document.querySelector("[data-tools]")?.removeAttribute("hidden");
   find("[data-empty]", root).hidden = !empty;
 }
 
 function showCounts(counts: Counts): void {
   for (const badge of document.querySelectorAll<HTMLElement>("[data-count]")) {
-    const value = counts[badge.dataset["count"] as keyof Counts];
+    const value = counts[badge.dataset["count"] as Exclude<keyof Counts, "mark">];
     if (value === undefined) continue;
     badge.textContent = spell(value);
     badge.hidden = value === 0;
@@ -65,7 +80,7 @@ function renderedCounts(): Counts {
   const shown = [...document.querySelectorAll<HTMLElement>("[data-count]")].map(
     (badge) => [badge.dataset["count"], Number(badge.textContent?.replace(/\D/g, "") || 0)] as const,
   );
-  return Object.fromEntries(shown) as Counts;
+  return { ...(Object.fromEntries(shown) as Counts), mark: texts["mark"] ?? "" };
 }
 
 function apply(news: DocumentFragment): void {
@@ -84,6 +99,35 @@ function apply(news: DocumentFragment): void {
   more.watch();
 }
 
+function ids(): string[] {
+  return [...grid.querySelectorAll<HTMLElement>("[data-id]")].map((tile) => tile.dataset["id"] ?? "");
+}
+
+/** Take away what is hidden or deleted below the first page; a first page shows by itself what it no longer has. */
+async function removeGone(): Promise<void> {
+  const loaded = ids();
+  if (loaded.length <= PAGE) return;
+  const answer = await post(here.replace("/photos?", "/photos/gone?"), { ids: loaded.slice(0, MOST_ASKED).join(",") });
+  for (const id of (await answer.json()) as string[]) {
+    grid.querySelector(`[data-id="${CSS.escape(id)}"]`)?.remove();
+  }
+  showOrHideEmpty();
+}
+
+/** In the order of time new photos come at the end, which may be the end that is loaded. */
+async function appendLater(): Promise<void> {
+  const last = ids().at(-1);
+  if (texts["sort"] !== "time" || !last || grid.querySelector("[data-next]")) return;
+  const later = await fragment(`${here}&after=${last}`);
+  const known = new Set(ids());
+  for (const tile of later.querySelectorAll<HTMLElement>("[data-id]")) {
+    if (known.has(tile.dataset["id"] ?? "")) continue;
+    grid.append(tile);
+    dress(tile);
+    tile.classList.add("tile--new");
+  }
+}
+
 async function refresh(): Promise<void> {
   if (fetching) {
     fetchAgain = true;
@@ -91,12 +135,16 @@ async function refresh(): Promise<void> {
   }
   fetching = true;
   try {
-    const news = await fragment(`${base}/photos?show=${show}`);
-    const here = new Set([...grid.querySelectorAll<HTMLElement>("[data-id]")].map((tile) => tile.dataset["id"]));
-    const unseen = [...news.querySelectorAll<HTMLElement>("[data-id]")].filter((tile) => !here.has(tile.dataset["id"]));
-    const looksElsewhere = scrollY > NEAR_TOP_PX && show !== "maybe";
+    const news = await fragment(here);
+    const present = new Set(ids());
+    const unseen = [...news.querySelectorAll<HTMLElement>("[data-id]")].filter(
+      (tile) => !present.has(tile.dataset["id"] ?? ""),
+    );
+    const looksElsewhere = scrollY > NEAR_TOP_PX && show !== "maybe" && texts["sort"] !== "time";
+    await removeGone();
     if (!looksElsewhere || unseen.length === 0) {
       if (!looksElsewhere) apply(news);
+      await appendLater();
     } else {
       // Rows would move under the reader's eyes: say that there is more, and wait.
       waiting = news;
@@ -121,7 +169,7 @@ function onCounts(counts: Counts): void {
   known = counts;
   showCounts(counts);
   // During an upload messages come twice a second to everybody; only a change of what is shown is worth a request.
-  const keys: (keyof Counts)[] = show === "all" ? ["all"] : ["mine", "maybe"];
+  const keys: (keyof Counts)[] = show === "favourites" ? ["favourites", "mark"] : ["mark"];
   if (keys.some((key) => counts[key] !== before[key])) void refresh();
 }
 
@@ -135,6 +183,7 @@ async function answer(id: string, verdict: "yes" | "no"): Promise<boolean> {
   const tile = grid.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`);
   const url = `${base}/photos/${id}/verdict`;
   const place = tile?.nextSibling ?? null;
+  const wasMine = tile?.hasAttribute("data-mine") ?? false;
   const putBack = (): void => {
     // A message from the server may have brought the photo back already.
     if (tile && !grid.querySelector(`[data-id="${CSS.escape(id)}"]`)) {
@@ -143,33 +192,53 @@ async function answer(id: string, verdict: "yes" | "no"): Promise<boolean> {
     }
     showOrHideEmpty();
   };
+  const leaves = show === "maybe" || (show === "mine" && verdict === "no");
+  if (leaves) tile?.classList.add("question--leaving");
   try {
     await post(url, { answer: verdict });
   } catch (error) {
+    tile?.classList.remove("question--leaving");
     snack((error instanceof Error && error.name !== "TypeError" && error.message) || (texts["failed"] ?? ""));
     return false;
   }
-  tile?.classList.add("question--leaving");
-  setTimeout(() => {
-    tile?.remove();
-    showOrHideEmpty();
-  }, 180);
-  snack((verdict === "yes" ? texts["saidYes"] : texts["saidNo"]) ?? "", {
-    label: texts["undo"] ?? "",
-    run: () => void post(url, { answer: "undo" }).then(putBack, () => snack(texts["failed"] ?? "")),
-  });
-  return true;
+  if (leaves) {
+    setTimeout(() => {
+      tile?.remove();
+      showOrHideEmpty();
+    }, 180);
+  } else tile?.toggleAttribute("data-mine", verdict === "yes");
+  undo = () => {
+    undo = undefined;
+    tile?.toggleAttribute("data-mine", wasMine);
+    void post(url, { answer: "undo" }).then(putBack, () => snack(texts["failed"] ?? ""));
+  };
+  snack((verdict === "yes" ? texts["saidYes"] : texts["saidNo"]) ?? "", { label: texts["undo"] ?? "", run: () => undo?.() });
+  return leaves;
+}
+
+/** The same for several photos, taken back together. */
+async function notMeAll(chosen: string[]): Promise<void> {
+  const undos: (() => void)[] = [];
+  for (const id of chosen) {
+    await answer(id, "no");
+    if (undo) undos.push(undo);
+  }
+  undo = undefined;
+  const run = (): void => undos.reverse().forEach((each) => each());
+  snack(texts["saidNo"] ?? "", { label: texts["undo"] ?? "", run });
 }
 
 grid.addEventListener("click", (event) => {
   const link = (event.target as Element).closest<HTMLElement>("a[data-view]");
-  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (!link || marks.on() || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   const shown = links();
   void openLightbox(shown, shown.indexOf(link), {
     texts,
     more: more.load,
-    ...(show === "mine" ? { notMe: (id: string) => answer(id, "no") } : {}),
+    guest: isGuest,
+    ...(likes && show !== "maybe" ? { likes } : {}),
+    ...(isGuest && show !== "maybe" ? { notMe: (id: string) => answer(id, "no") } : {}),
   });
 });
 
@@ -188,8 +257,23 @@ fresh.addEventListener("click", () => {
 addEventListener("scroll", () => waiting && scrollY < NEAR_TOP_PX / 2 && apply(waiting), { passive: true });
 
 grid.querySelectorAll<HTMLElement>("[data-id]").forEach(dress);
-// In some languages the tabs are wider than a phone.
+// In some languages the tabs are wider than a phone. This comes before going back to one's place: it scrolls the page, too.
 document.querySelector(".tab[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+if (show === "maybe") {
+  swipeable(grid, answer);
+  answerByKey(grid, answer, () => undo?.());
+} else {
+  keepPlace(grid, more.through);
+}
+// A choice takes effect at once; the button is for browsers without scripts.
+const filters = document.querySelector<HTMLFormElement>("[data-filters]");
+filters?.addEventListener("change", () => {
+  // What is not chosen stays out of the address.
+  for (const list of filters.querySelectorAll("select")) list.disabled = list.value === "" || list.value === "newest";
+  filters.submit();
+});
+addEventListener("pageshow", () => filters?.querySelectorAll("select").forEach((list) => (list.disabled = false)));
+document.querySelector("[data-zip]")?.addEventListener("click", () => snack(texts["packing"] ?? ""));
 // Somebody who only looks in has no stream of their own.
-if ("live" in texts) listen(`${base}/live`, { photos: onCounts, enrolment: onEnrolment }, () => void refresh());
+if (isGuest) listen(`${base}/live`, { photos: onCounts, enrolment: onEnrolment }, () => void refresh());
 warmUp();

@@ -16,7 +16,7 @@ function crop(centre: number, stretch: number): string {
 /** On a phone tiles are squares: keep the person they are about inside. */
 export function keepFaceInView(tile: HTMLElement): void {
   const link = tile.querySelector<HTMLElement>("[data-face]");
-  const image = link?.querySelector("img");
+  const image = link?.querySelector<HTMLImageElement>("img:not(.tile__blur)");
   const box = link && boxOf(link);
   if (!image || !box) return;
   const ratio = image.width && image.height ? Number(image.getAttribute("width")) / Number(image.getAttribute("height")) : 1;

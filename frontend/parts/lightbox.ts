@@ -1,6 +1,8 @@
 import type PhotoSwipe from "photoswipe";
 import type { SlideData } from "photoswipe";
 import { iconMarkup } from "./find";
+import type { Likes } from "./likes";
+import { share } from "./share";
 
 // The view rendition is smaller than the photo; zooming further would only show its pixels.
 const LONGEST_SIDE_PX = 2560;
@@ -11,6 +13,10 @@ export interface Slide extends SlideData {
   id: string;
   name: string;
   file: string | undefined;
+  small: string | undefined;
+  bytes: string;
+  page: string;
+  mine: boolean;
 }
 
 /** What a page wants from its lightbox beyond looking. */
@@ -20,19 +26,27 @@ export interface Wishes {
   more?: () => Promise<HTMLElement[]>;
   /** Whether file names are shown: photographers think in them, guests don't. */
   names?: boolean;
-  /** Offered as a button when given; resolves to whether the photo is to leave. */
+  /** Offered for photos of the guest when given; resolves to whether the photo is to leave. */
   notMe?: (id: string) => Promise<boolean>;
+  /** Offered as a heart when given. */
+  likes?: Likes;
+  /** Whether there is a share button, and somebody to report a photo to. */
+  guest?: boolean;
 }
 
 export function slideOf(link: HTMLElement): Slide {
   const width = Number(link.dataset["width"]) || 1500;
   const height = Number(link.dataset["height"]) || 1000;
   const scale = Math.min(1, LONGEST_SIDE_PX / Math.max(width, height));
-  const image = link.querySelector("img");
+  const image = link.querySelector<HTMLImageElement>("img:not(.tile__blur)");
   return {
     id: link.closest<HTMLElement>("[data-id]")?.dataset["id"] ?? "",
     name: link.dataset["name"] ?? "",
     file: link.dataset["file"],
+    small: link.dataset["small"],
+    bytes: link.dataset["bytes"] ?? "",
+    page: link.getAttribute("href") ?? "",
+    mine: link.closest("[data-mine]") !== null,
     src: link.dataset["view"] ?? "",
     msrc: image?.currentSrc ?? "",
     alt: image?.alt ?? "",
@@ -87,30 +101,33 @@ export async function openLightbox(links: HTMLElement[], index: number, wishes: 
 /** Our own buttons: beside the close button on a desk, under the thumb on a phone. */
 function addActions(lightbox: PhotoSwipe, slides: Slide[], wishes: Wishes): void {
   const shown = (): Slide | undefined => lightbox.currSlide?.data as Slide | undefined;
-  const { download, notMe: notMeLabel } = wishes.texts;
   lightbox.ui?.registerElement({
     name: "actions",
     appendTo: "root",
     onInit: (bar) => {
-      const { notMe } = wishes;
-      if (notMe && notMeLabel) {
-        const button = action("button", "user-round-x", notMeLabel);
-        button.type = "button";
-        button.addEventListener("click", () => {
+      const { likes, notMe, texts } = wishes;
+      if (likes) bar.append(heart(lightbox, likes, texts["favourite"] ?? "", shown));
+      if (wishes.guest) {
+        bar.append(press("share-2", texts["share"] ?? "", () => {
+          const slide = shown();
+          const page = slide?.page.split("?")[0] ?? "";
+          if (slide) void share({ name: slide.name, page, picture: slide.file && String(slide.src) }, texts);
+        }));
+      }
+      if (texts["download"]) bar.append(...downloads(lightbox, texts, shown));
+      if (notMe) {
+        const button = press("user-round-x", texts["notMe"] ?? "", () => {
           const slide = shown();
           if (slide) void notMe(slide.id).then((leaves) => leaves && drop(lightbox, slides, slide));
         });
+        lightbox.on("change", () => (button.hidden = !shown()?.mine));
         bar.append(button);
       }
-      if (!download) return;
-      const link = action("a", "download", download);
-      link.download = "";
-      lightbox.on("change", () => {
-        const file = shown()?.file;
-        link.hidden = !file;
-        if (file) link.href = file;
-      });
-      bar.append(link);
+      if (wishes.guest && texts["report"]) {
+        const link = action("a", "flag", texts["report"]);
+        lightbox.on("change", () => (link.href = `${shown()?.page.split("?")[0]}/ask`));
+        bar.append(link);
+      }
     },
   });
   if (!wishes.names) return;
@@ -119,6 +136,66 @@ function addActions(lightbox: PhotoSwipe, slides: Slide[], wishes: Wishes): void
     order: 6,
     onInit: (element) => lightbox.on("change", () => (element.textContent = shown()?.name ?? "")),
   });
+}
+
+function heart(lightbox: PhotoSwipe, likes: Likes, label: string, shown: () => Slide | undefined): HTMLElement {
+  const button = press("heart", label, () => {
+    const slide = shown();
+    if (slide) void likes.set(slide.id, !likes.has(slide.id));
+  });
+  const draw = (): void => button.setAttribute("aria-pressed", String(likes.has(shown()?.id ?? "")));
+  likes.onChange(draw);
+  lightbox.on("change", draw);
+  lightbox.on("keydown", ({ originalEvent }) => {
+    if (originalEvent.key === "f" && !originalEvent.ctrlKey && !originalEvent.metaKey) button.click();
+  });
+  return button;
+}
+
+/** One size is a link; of two, the button asks which. */
+function downloads(lightbox: PhotoSwipe, texts: DOMStringMap, shown: () => Slide | undefined): HTMLElement[] {
+  const link = action("a", "download", texts["download"] ?? "");
+  link.download = "";
+  const menu = document.createElement("div");
+  menu.className = "pswp__menu";
+  menu.hidden = true;
+  const whole = action("a", "download", texts["original"] ?? "");
+  const small = action("a", "send", texts["smaller"] ?? "");
+  whole.download = small.download = "";
+  menu.append(whole, small);
+  const toggle = (open: boolean): void => {
+    menu.hidden = !open;
+    link.setAttribute("aria-expanded", String(open));
+    if (open) whole.focus();
+  };
+  lightbox.on("change", () => {
+    const slide = shown();
+    link.hidden = !slide?.file;
+    toggle(false);
+    if (slide?.file) link.href = whole.href = slide.file;
+    if (slide?.small) small.href = slide.small;
+    whole.lastChild?.replaceWith(`${texts["original"] ?? ""} (${slide?.bytes ?? ""})`);
+  });
+  link.addEventListener("click", (event) => {
+    if (!shown()?.small || !texts["smaller"]) return;
+    event.preventDefault();
+    toggle(menu.hidden !== false);
+  });
+  menu.addEventListener("click", () => toggle(false));
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    toggle(false);
+    link.focus();
+  });
+  return [link, menu];
+}
+
+function press(icon: string, label: string, run: () => void): HTMLButtonElement {
+  const button = action("button", icon, label);
+  button.type = "button";
+  button.addEventListener("click", run);
+  return button;
 }
 
 function action<T extends "a" | "button">(tag: T, icon: string, label: string): HTMLElementTagNameMap[T] {
@@ -160,7 +237,9 @@ function closeOnBack(lightbox: PhotoSwipe): void {
   let ours = false;
   const back = (): void => {
     ours = false;
-    lightbox.close();
+    // While it opens it can't be closed yet.
+    if (lightbox.opener.isOpen) lightbox.close();
+    else lightbox.on("openingAnimationEnd", () => setTimeout(() => lightbox.close()));
   };
   lightbox.on("beforeOpen", () => {
     history.pushState({ lightbox: true }, "");

@@ -52,17 +52,20 @@ export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
     rootMargin: "1200px",
   });
 
-  async function fetchNext(): Promise<HTMLElement[]> {
+  async function fetchNext(through?: string): Promise<HTMLElement[]> {
     const end = list.querySelector<HTMLElement>("[data-next]");
     if (!end) return [];
     try {
-      const news = await fragment(end.dataset["next"] ?? "");
+      const next = end.dataset["next"] ?? "";
+      const news = await fragment(through ? `${next}&through=${through}` : next);
       const here = new Set(tilesOf(list).map(idOf));
       const added = tilesOf(news).filter((tile) => !here.has(idOf(tile)));
       tilesOf(news).filter((tile) => here.has(idOf(tile))).forEach((tile) => tile.remove());
       end.replaceWith(news);
       added.forEach(dress);
       watch();
+      // A page whose photos have all gone leads on to the next one.
+      if (!added.length && list.querySelector("[data-next]")) return await fetchNext();
       return added.flatMap((tile) => [...tile.querySelectorAll<HTMLElement>("a[data-view]")]);
     } catch {
       // The link at the end stays, for a press when the network is back.
@@ -76,6 +79,13 @@ export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
     return loading;
   }
 
+  /** Load all pages as far as one photo, in one request. */
+  async function through(id: string): Promise<void> {
+    await loading;
+    loading = fetchNext(id).finally(() => (loading = undefined));
+    await loading;
+  }
+
   function watch(): void {
     observer.disconnect();
     const end = list.querySelector("[data-next]");
@@ -84,5 +94,5 @@ export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
 
   list.classList.add("grid--endless");
   watch();
-  return { load, watch };
+  return { load, through, watch };
 }

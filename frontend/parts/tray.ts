@@ -38,17 +38,17 @@ export class Tray {
   }
 
   private drawNow(): void {
-    const { items, busy } = this.uploads();
+    const { items, busy, stopped } = this.uploads();
     if (items.length === 0) return;
     this.tray.hidden = false;
     this.close.hidden = busy;
     this.bar.hidden = !busy;
     this.bar.max = items.reduce((sum, item) => sum + item.file.size, 0) || 1;
     this.bar.value = items.reduce((sum, item) => sum + item.file.size * item.share, 0);
-    this.title.textContent = busy ? this.progress(items) : this.summary(items);
+    this.title.textContent = busy ? this.progress(items) : stopped || this.summary(items);
     // Read out once at the end, not at each of a thousand files.
     this.said.textContent = busy ? "" : this.title.textContent;
-    this.retryAll.hidden = busy || this.failed().length < 2;
+    this.retryAll.hidden = busy || (!stopped && this.failed().length < 2);
     const shown = items.filter((item) => ["sending", "refused", "failed"].includes(item.state));
     this.list.replaceChildren(...shown.map((item) => this.row(item)));
   }

@@ -1,12 +1,14 @@
 """The web application: puts the slices together. Imports no job module, and so neither a model nor an image library."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import Depends, FastAPI
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from trouvaille import logs
 from trouvaille.accounts import account_pages, link_pages, server_pages, sign_on_pages
@@ -14,35 +16,55 @@ from trouvaille.accounts import api as accounts_api
 from trouvaille.accounts import pages as accounts_pages
 from trouvaille.accounts.identity import identify
 from trouvaille.accounts.passwords import Passwords
+from trouvaille.cameras import pages as cameras_pages
+from trouvaille.core import metrics, traces
 from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
+from trouvaille.core.moving import following
 from trouvaille.core.openid import OpenId
 from trouvaille.core.secrets import Vault, load_key
+from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import pages as delivery_pages
-from trouvaille.delivery import pictures
+from trouvaille.delivery import pictures, request_pages, zip_pages
+from trouvaille.delivery.packing import Slots as ZipSlots
+from trouvaille.events import api as events_api
 from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import print_pages as events_print
 from trouvaille.events import studio_pages as events_studio
-from trouvaille.events.checks import Codes
+from trouvaille.events.checks import Codes, guard_codes
 from trouvaille.guests import api as guests_api
 from trouvaille.guests import invitation_pages as guests_invitations
 from trouvaille.guests import join_pages, pass_pages, registration_pages
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
+from trouvaille.guests.queueing import SelfieQueue
+from trouvaille.ingest import routes as ingest_routes
+from trouvaille.ingest import sweeper
+from trouvaille.ingest.service import Receiver
+from trouvaille.operations import pages as operations_pages
+from trouvaille.operations import probes
+from trouvaille.operations.health import Health
+from trouvaille.operations.token import load_token
+from trouvaille.photos import api as photos_api
+from trouvaille.photos import by_code_api, quotas
 from trouvaille.photos import pages as photos_pages
+from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
+from trouvaille.roster import api as roster_api
 from trouvaille.roster import pages as roster_pages
 from trouvaille.settings import Engine, Settings
-from trouvaille.web import errors, i18n
+from trouvaille.web import api_pages, errors, i18n
+from trouvaille.web.metered import Metered
+from trouvaille.web.patience import Patience
 from trouvaille.web.render import STATIC, environment
 from trouvaille.web.security import Guard
-from trouvaille.web.site import Limits, Session, Site, read_form
+from trouvaille.web.site import Limits, Site, read_form
 
 YEAR_S = 31_536_000
 
@@ -61,16 +83,23 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.database_url is None:
         raise ValueError("the web process needs DATABASE_URL; `trouvaille serve` sets it")
     engine = connect(settings.database_url, pool_size=settings.database_pool_size, application="trouvaille web")
+    sessions = sessions_of(engine)
+    quotas.set_defaults(sessions, settings.quotas())
     site = Site(
-        sessions=sessions_of(engine),
+        sessions=sessions,
         storage=Storage(settings.photos_url),
         vault=Vault(load_key(settings.data_dir / "secret.key")),
-        hub=Hub(settings.database_url),
+        hub=Hub(
+            settings.database_url,
+            streams_at_once=settings.streams_at_once,
+            streams_per_address=settings.streams_per_address,
+        ),
         limits=Limits(
             photo_bytes=settings.photo_limit_bytes,
             photo_pixels=settings.photo_limit_pixels,
             upload_bytes=settings.upload_limit_bytes,
             selfie_bytes=settings.selfie_limit_bytes,
+            bin_days=settings.bin_days,
         ),
         public_url=settings.public_url,
         session_idle_days=settings.session_idle_days,
@@ -78,34 +107,58 @@ def create_app(settings: Settings) -> FastAPI:
         has_costs=settings.engine is Engine.REKOGNITION,
         sends_mail=settings.smtp_host is not None,
         operator_contact=settings.operator_contact,
+        ftp_port=settings.ftp_port,
+        ftp_plain=settings.ftp_plain,
+        ftp_host=settings.ftp_public_address,
         providers=settings.providers(),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         environment()
-        async with site.hub:
+        traces.configure("web")
+        async with site.hub, app.state.reporter, following(sessions, site.storage):
+            sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver))
             yield
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
+        app.state.receiver.close()
         app.state.passwords.close()
         await engine.dispose()
 
     app = FastAPI(
         title="Trouvaille",
         lifespan=lifespan,
-        dependencies=[Depends(identify), Depends(read_form)],
+        dependencies=[Depends(identify), Depends(guard_codes, scope="function"), Depends(read_form)],
         openapi_url=None,
         redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.site = site
     app.state.passwords = Passwords(
-        settings.hashing_threads, memory_kib=settings.password_memory_kib, passes=settings.password_passes
+        settings.hashing_threads,
+        memory_kib=settings.password_memory_kib,
+        passes=settings.password_passes,
+        longest_wait_s=settings.hashing_wait_s,
     )
+    app.state.receiver = Receiver(
+        site.sessions,
+        site.storage,
+        PhotoLimits(settings.photo_limit_bytes, settings.photo_limit_pixels),
+        folder=settings.staging_dir,
+        kept_hours=settings.uploads_kept_hours,
+    )
+    app.state.metrics_token = load_token(settings.data_dir, settings.metrics_token)
+    app.state.health = Health(site.sessions, site.storage)
+    app.state.reporter = Reporter(settings.database_url, "web", measure=_gauges(engine, site, app.state.passwords))
     app.state.sign_on = {
         each.key: OpenId(each, redirect_uri=f"{(settings.public_url or '').rstrip('/')}/sign-on/{each.key}/callback")
         for each in site.providers
     }
     app.state.codes = Codes()
+    app.state.selfie_queue = SelfieQueue()
+    app.state.zip_slots = ZipSlots()
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -120,7 +173,10 @@ def create_app(settings: Settings) -> FastAPI:
         events_pictures.router,
         events_print.router,
         rekognition_pages.router,
+        *ingest_routes.routers,
         photos_pages.router,
+        by_code_api.router,
+        cameras_pages.router,
         guests_api.router,
         registration_pages.router,
         join_pages.router,
@@ -128,6 +184,8 @@ def create_app(settings: Settings) -> FastAPI:
         guests_pages.router,
         guests_sign_on_pages.router,
         delivery_pages.router,
+        zip_pages.router,
+        request_pages.router,
         pictures.router,
         privacy_pages.router,
         event_pages.router,
@@ -136,9 +194,14 @@ def create_app(settings: Settings) -> FastAPI:
         guests_invitations.router,
         guests_messages.router,
         roster_pages.router,
+        operations_pages.router,
+        events_api.router,
+        photos_api.router,
+        roster_api.router,
+        api_pages.router,
     ):
         app.include_router(router)
-    _add_health(app)
+    probes.install(app)
     app.mount("/static", Assets(directory=STATIC, check_dir=False), name="static")
     app.add_middleware(i18n.Languages)
     app.add_middleware(
@@ -147,16 +210,20 @@ def create_app(settings: Settings) -> FastAPI:
         upload_bytes=settings.upload_limit_bytes,
         selfie_bytes=settings.selfie_limit_bytes,
     )
+    app.add_middleware(Patience)
     app.add_middleware(logs.RequestLog)
+    app.add_middleware(Metered)
     return app
 
 
-def _add_health(app: FastAPI) -> None:
-    @app.get("/livez", include_in_schema=False)
-    async def livez() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
+def _gauges(engine: AsyncEngine, site: Site, passwords: Passwords) -> Callable[[], None]:
+    """Reads what has a level rather than a count."""
 
-    @app.get("/readyz", include_in_schema=False)
-    async def readyz(session: Session) -> JSONResponse:
-        await session.execute(text("SELECT 1"))
-        return JSONResponse({"status": "ok"})
+    def measure() -> None:
+        if isinstance(engine.pool, QueuePool):
+            metrics.POOL_SIZE.labels("web").set(engine.pool.size())
+            metrics.POOL_USED.labels("web").set(engine.pool.checkedout())
+        metrics.STREAMS.set(site.hub.open_listeners)
+        metrics.HASHING.set(passwords.waiting)
+
+    return measure

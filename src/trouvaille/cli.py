@@ -13,6 +13,7 @@ import typer
 
 from trouvaille import __version__, logs
 from trouvaille.settings import Settings
+from trouvaille.storage_commands import storage
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +25,7 @@ admin = typer.Typer(no_args_is_help=True, help="Accounts and upkeep of this inst
 cli.add_typer(admin, name="admin")
 rekognition = typer.Typer(no_args_is_help=True, help="What the second engine costs, and what it keeps in the account.")
 cli.add_typer(rekognition, name="rekognition")
+cli.add_typer(storage, name="storage")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
@@ -50,7 +52,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     instance.check_port(settings.host, settings.port)
     with instance.database(settings) as (ready, postgres):
         _say_where(ready)
-        children = [*instance.web(ready), *instance.workers(ready)]
+        children = [*instance.web(ready), *instance.workers(ready), *instance.cameras(ready)]
         status = asyncio.run(supervise(children, postgres=postgres))
     raise typer.Exit(status)
 
@@ -105,9 +107,11 @@ def web(host: Host = None, port: Port = None) -> None:
     """Run a web process; needs DATABASE_URL."""
     import uvicorn
 
-    from trouvaille.instance import GRACE_S
+    from trouvaille.instance import GRACE_S, raise_file_limit
+    from trouvaille.web.patience import PatientProtocol
 
     settings = _settings(host=host, port=port)
+    raise_file_limit()
     uvicorn.run(
         "trouvaille.cli:application",
         factory=True,
@@ -120,6 +124,9 @@ def web(host: Host = None, port: Port = None) -> None:
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
+        http=PatientProtocol,
+        # Every open page is a connection; a burst of guests must not be turned away by the operating system.
+        backlog=4096,
     )
 
 
@@ -146,6 +153,40 @@ def worker(
     if unknown := sorted(set(names) - set(workers.QUEUES)):
         raise typer.BadParameter(f"unknown queue: {', '.join(unknown)}")
     asyncio.run(workers.run(settings, names, concurrency=concurrency or settings.photo_threads))
+
+
+@cli.command()
+def ftp(host: Host = None, port: Port = None) -> None:
+    """Receive photos from cameras by FTP and FTPS; needs DATABASE_URL."""
+    from trouvaille import ftp as receiving
+
+    settings = _settings(ftp_host=host, ftp_port=port)
+    logs.configure(settings.log_level, process="ftp")
+    receiving.run(settings if settings.ftp_port is not None else settings.model_copy(update={"ftp_port": 2121}))
+
+
+@cli.command()
+def upload(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Photos; folders below too.")],
+    code: Annotated[str, typer.Option("--event", help="The event's code.")],
+    server: Annotated[str | None, typer.Option(help="Its address; or TROUVAILLE_SERVER.")] = None,
+    token: Annotated[str | None, typer.Option(help="Access token; better in TROUVAILLE_TOKEN.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="A file that holds the access token.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on and send what is added, until Ctrl-C.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Send raw files too.")] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="Files at the same time.")] = 3,
+    settle: Annotated[float, typer.Option(min=0.1, help="Seconds without a change before a file counts.")] = 2.0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> None:
+    """Send a folder of photos to an event, from anywhere. 0: all are there; 1: some are not; 2: wrong use."""
+    from trouvaille.upload_client import command
+    from trouvaille.upload_client.run import Wish
+
+    wish = Wish(folder, watch=watch, raw=raw, parallel=parallel, settle_s=settle)
+    raise typer.Exit(
+        command.run(wish, code=code, server=server, token=token, token_file=token_file, as_json=as_json, quiet=quiet)
+    )
 
 
 @cli.command()
@@ -329,6 +370,53 @@ def calibrate(
         typer.echo(f"TROUVAILLE_RECOGNISER_POPULATION_MEAN={mean}")
     typer.echo(f"TROUVAILLE_RECOGNISER_TAIL_OFFSET={found.tail.offset:.3f}")
     typer.echo(f"TROUVAILLE_RECOGNISER_TAIL_SLOPE={found.tail.slope:.3f}")
+
+
+@cli.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Copy rows, photos and the instance's key into a folder; also while the instance runs."""
+    from trouvaille import backup as backups
+
+    logs.configure("WARNING", process="backup")
+    try:
+        made = backups.backup(_settings(data_dir=data_dir), folder, typer.echo)
+    except backups.BackupFailed as error:
+        sys.exit(str(error))
+    typer.echo(f"{made.files:,} files, {made.bytes:,} bytes in {folder}")
+    typer.echo("Keep it as secret as the instance itself: with its key, selfies can be read.")
+
+
+@cli.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="What `trouvaille backup` made.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Bring a backup back into an empty data folder (and an empty database and store, where others are set)."""
+    from trouvaille import backup as backups
+
+    logs.configure("WARNING", process="restore")
+    try:
+        found = backups.restore(_settings(data_dir=data_dir), folder, typer.echo)
+    except backups.BackupFailed as error:
+        sys.exit(str(error))
+    typer.echo(f"Restored what was kept at {found.made_at}: {found.files:,} files.")
+
+
+@cli.command()
+def doctor(
+    data_dir: DataDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Check this installation, running or not, and say what to mend; status 1 when something is broken."""
+    from trouvaille import doctor as doctors
+
+    logs.configure("CRITICAL", process="doctor")
+    findings = doctors.examine(_settings(data_dir=data_dir))
+    typer.echo(json.dumps(doctors.as_json(findings), indent=2) if as_json else doctors.in_words(findings))
+    raise typer.Exit(1 if any(each.state == doctors.BROKEN for each in findings) else 0)
 
 
 @cli.command()

@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +31,19 @@ def prepare_data_dir(data_dir: Path) -> None:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         data_dir.chmod(0o711)
+
+
+def raise_file_limit() -> None:
+    """Let this process open as many files as the system allows it: every guest's open page is one."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - Windows has none
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def check_port(host: str, port: int) -> None:
@@ -98,6 +111,11 @@ def workers(settings: Settings) -> list[Child]:
             )
         )
     return made
+
+
+def cameras(settings: Settings) -> list[Child]:
+    """The FTP process, where the settings name a port for it."""
+    return [] if settings.ftp_port is None else [_child(settings, "ftp", "ftp")]
 
 
 def hasher(settings: Settings, *, threads: int) -> Passwords:

@@ -1,6 +1,7 @@
 """Logs: one JSON object a line, with ids only; names, addresses, faces and templates never get here."""
 
 import logging
+import re
 import sys
 import time
 from uuid import uuid4
@@ -10,7 +11,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
-QUIET = ("/static/", "/livez", "/readyz")
+QUIET = ("/static/", "/livez", "/readyz", "/metrics")
+# A number that a proxy gave is kept; anything that could be a name, an address or several lines is not.
+GIVEN_ID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
 
 def configure(level: str = "INFO", *, process: str = "") -> None:
@@ -51,7 +54,7 @@ class RequestLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(QUIET):
             return await self.app(scope, receive, send)
-        request_id = uuid4().hex[:12]
+        request_id = _given_id(scope) or uuid4().hex[:12]
         structlog.contextvars.bind_contextvars(request=request_id)
         started, status = time.perf_counter(), 500
 
@@ -69,3 +72,8 @@ class RequestLog:
             taken_ms = round((time.perf_counter() - started) * 1000, 1)
             log.info("request", method=scope["method"], route=route, status=status, ms=taken_ms)
             structlog.contextvars.unbind_contextvars("request")
+
+
+def _given_id(scope: Scope) -> str | None:
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+    return given if GIVEN_ID.fullmatch(given) else None

@@ -9,17 +9,38 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from trouvaille.accounts import models as accounts
-from trouvaille.core import jobs, mail
+from trouvaille.cameras import models as cameras
+from trouvaille.core import jobs, mail, moving, snapshots
 from trouvaille.core.db import Base, driver_url
 from trouvaille.crew import models as crew
+from trouvaille.delivery import models as delivery
 from trouvaille.events import models as events
 from trouvaille.faces import models as faces
 from trouvaille.guests import models as guests
+from trouvaille.ingest import models as ingest
 from trouvaille.matching import models as matching
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
+from trouvaille.web import once
 
-MODELS = (accounts, events, guests, photos, faces, rekognition, matching, crew, jobs, mail)
+MODELS = (
+    accounts,
+    events,
+    guests,
+    photos,
+    faces,
+    rekognition,
+    matching,
+    crew,
+    cameras,
+    delivery,
+    jobs,
+    mail,
+    moving,
+    ingest,
+    snapshots,
+    once,
+)
 METADATA = Base.metadata
 SCRIPTS = Path(__file__).parent / "migrations"
 # Two instances that start together must not migrate at the same time.

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from trouvaille.core.provider import GOOGLE, Provider, is_safe
+from trouvaille.core.quota import Defaults
 from trouvaille.core.relay import Relay, Security
 from trouvaille.core.stores import check_url
 
@@ -60,8 +61,15 @@ class Settings(BaseSettings):
     photo_threads: int = Field(1, ge=1, le=64)
     photo_limit_bytes: int = Field(100 * 1024**2, ge=1024)
     photo_limit_pixels: int = Field(200_000_000, ge=10_000)
+    uploads_dir: Path | None = None
+    uploads_kept_hours: float = Field(24, gt=0)
     upload_limit_bytes: int = Field(4 * 1024**3, ge=1024)
     selfie_limit_bytes: int = Field(20 * 1024**2, ge=1024)
+    # How much may be added to one event, by all and by one photographer, unless the event says otherwise.
+    event_quota_photos: int | None = Field(None, ge=0, le=2**31 - 1)
+    event_quota_bytes: int | None = Field(None, ge=0, le=2**62)
+    photographer_quota_photos: int | None = Field(None, ge=0, le=2**31 - 1)
+    photographer_quota_bytes: int | None = Field(None, ge=0, le=2**62)
     session_idle_days: int = Field(30, ge=1)
     session_absolute_days: int = Field(180, ge=1)
     hashing_threads: int = Field(2, ge=1, le=64)
@@ -69,7 +77,16 @@ class Settings(BaseSettings):
     password_memory_kib: int = Field(19456, ge=19456, le=1024**2)
     password_passes: int = Field(2, ge=2, le=20)
     audit_days: int = Field(365, ge=90)
+    bin_days: int = Field(7, ge=0)
     operator_contact: str | None = None
+    # Cameras; docs/operator.md. Off without a port.
+    ftp_port: int | None = Field(None, ge=0, le=65535)
+    ftp_host: str | None = None
+    ftp_plain: bool = False
+    ftp_certificate: Path | None = None
+    ftp_key: Path | None = None
+    ftp_public_address: str | None = None
+    ftp_passive_ports: str | None = Field(None, pattern=r"^\d{1,5}-\d{1,5}$")
     smtp_host: str | None = None
     smtp_port: int | None = Field(None, ge=1, le=65535)
     smtp_security: Security = Security.STARTTLS
@@ -85,6 +102,10 @@ class Settings(BaseSettings):
     oidc_client_id: str | None = None
     oidc_client_secret: str | None = Field(None, repr=False)
     oidc_client_secret_file: Path | None = None
+    metrics_token: str | None = Field(None, min_length=16, repr=False)
+    hashing_wait_s: float = Field(15.0, ge=1)
+    streams_at_once: int = Field(5000, ge=1)
+    streams_per_address: int = Field(2500, ge=1)
     stalled_after_s: float = Field(15.0, ge=2)
     log_level: str = "INFO"
 
@@ -123,6 +144,15 @@ class Settings(BaseSettings):
     @classmethod
     def _known_store(cls, value: str | None) -> str | None:
         return value and check_url(value)
+
+    @field_validator("ftp_passive_ports")
+    @classmethod
+    def _ports(cls, value: str | None) -> str | None:
+        if value is not None:
+            first, last = map(int, value.split("-"))
+            if not 0 < first <= last <= 65535:
+                raise ValueError("give the first and the last port, as 60000-60100")
+        return value
 
     @field_validator("recogniser_mean", "recogniser_scale", mode="before")
     @classmethod
@@ -204,6 +234,27 @@ class Settings(BaseSettings):
             user=self.smtp_user,
             password=password,
         )
+
+    def passive_ports(self) -> range | None:
+        """The ports for the second connection of each FTP transfer; None for any."""
+        if self.ftp_passive_ports is None:
+            return None
+        first, last = map(int, self.ftp_passive_ports.split("-"))
+        return range(first, last + 1)
+
+    def quotas(self) -> Defaults:
+        """How much may be added to one event, where the event itself says nothing."""
+        return Defaults(
+            self.event_quota_photos,
+            self.event_quota_bytes,
+            self.photographer_quota_photos,
+            self.photographer_quota_bytes,
+        )
+
+    @property
+    def staging_dir(self) -> Path:
+        """Where files lie while they arrive; on the photos' own file system nothing has to be copied."""
+        return self.uploads_dir or self.data_dir.absolute() / "uploads"
 
     @property
     def photos_url(self) -> str:

@@ -8,18 +8,24 @@ from contextlib import suppress
 
 import structlog
 from procrastinate import PsycopgConnector
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from trouvaille import engines
 from trouvaille.accounts import audit, links, throttle
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts import sessions as signed_in
 from trouvaille.accounts import tasks as accounts_tasks
-from trouvaille.core import erase, mail
+from trouvaille.core import erase, mail, metrics, traces
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
 from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
+from trouvaille.core.moving import following
 from trouvaille.core.secrets import Vault, load_key
+from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import invitations
+from trouvaille.delivery import keepsakes
+from trouvaille.delivery import tasks as delivery_tasks
 from trouvaille.events import handover, reminders
 from trouvaille.events import service as events
 from trouvaille.events import tasks as events_tasks
@@ -33,11 +39,22 @@ from trouvaille.rekognition import tasks as rekognition_tasks
 from trouvaille.rekognition import upkeep
 from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
+from trouvaille.web import once
 
 log = structlog.get_logger()
 QUEUES = (SELFIES, PHOTOS, UPKEEP, MAIL)
 # Importing a tasks module declares its jobs.
-DECLARED = (erase, mail, accounts_tasks, events_tasks, faces_tasks, matching_tasks, photos_tasks, rekognition_tasks)
+DECLARED = (
+    erase,
+    mail,
+    accounts_tasks,
+    events_tasks,
+    faces_tasks,
+    matching_tasks,
+    photos_tasks,
+    rekognition_tasks,
+    delivery_tasks,
+)
 WAITING_JOBS = 2
 HOUSEKEEPING_EVERY_S = 30.0
 
@@ -80,6 +97,9 @@ async def run(
     )
     async with transaction(sessions) as session:
         await reindex.register(session, faces.identity, faces.tail)
+    kind = f"worker {queues[0]}"
+    reporter = Reporter(settings.database_url, kind, queues=queues, slots=concurrency, measure=_gauges(database, kind))
+    traces.configure(kind)
     connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
     jobs = app.with_connector(connector)
     watching = []
@@ -90,7 +110,7 @@ async def run(
         await _revive(sessions, settings)
         await _keep_house(work, settings)
     try:
-        async with jobs.open_async():
+        async with reporter, jobs.open_async(), following(sessions, work.storage):
             log.info("worker ready", queues=list(queues))
             while True:
                 await jobs.run_worker_async(
@@ -118,6 +138,15 @@ async def run(
         await database.dispose()
 
 
+def _gauges(database: AsyncEngine, kind: str) -> Callable[[], None]:
+    def measure() -> None:
+        if isinstance(database.pool, QueuePool):
+            metrics.POOL_SIZE.labels(kind).set(database.pool.size())
+            metrics.POOL_USED.labels(kind).set(database.pool.checkedout())
+
+    return measure
+
+
 def _be_nice(queues: Sequence[str]) -> None:
     """Bulk work steps back for the guests' pages and selfies on the same machine."""
     if SELFIES not in queues and hasattr(os, "nice"):
@@ -140,8 +169,10 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
 async def _keep_house(work: Work, settings: Settings) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
+        await photos.purge(session, older_than_days=settings.bin_days)
         await selfies.forget_undecided(session)
         await passes.forget_lost(session)
+        await keepsakes.forget_selections(session)
         await reindex.ask(session, work.engine)
         await reminders.remind(session)
         await events.erase_expired(session)
@@ -150,6 +181,7 @@ async def _keep_house(work: Work, settings: Settings) -> None:
         await invitations.forget_expired(session)
         await handover.forget_expired(session)
         await throttle.forget(session)
+        await once.forget(session)
         await accounts.forget_old_recipes(session)
         await audit.forget(session, older_than_days=settings.audit_days)
         if work.rekognition is not None:

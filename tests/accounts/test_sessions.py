@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from starlette.testclient import TestClient
 
-from tests.people import PASSWORD, Visitor
+from tests.people import PASSWORD, Visitor, another_browser
 from trouvaille.app import create_app
 from trouvaille.settings import Settings
 
@@ -170,6 +170,6 @@ def test_with_tls_cookies_are_secure_and_bound_to_this_host(behind_tls: TestClie
     assert person.get("/studio").status_code == 200
     person.post("/sign-out")
     assert person.get("/studio").status_code == 303
-    stranger = TestClient(behind_tls.app, base_url="https://testserver", follow_redirects=False)
+    stranger = another_browser(behind_tls, base_url="https://testserver")
     stranger.cookies["trouvaille"] = owner.browser.cookies["trouvaille"]
     assert stranger.get("/studio").status_code == 303, "a cookie that any host of the domain can set counts for nothing"

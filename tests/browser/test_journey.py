@@ -130,7 +130,8 @@ def _open_and_download(phone: Page, shots: Shots) -> None:
     phone.wait_for_timeout(600)
     shots.take(phone, "09-lightbox")
     with phone.expect_download() as download:
-        phone.locator(".pswp a[download], .pswp [data-download], .pswp__button--download").first.click()
+        phone.locator(".pswp").get_by_role("link", name="Download").click()
+        phone.locator(".pswp").get_by_role("link", name="As it was taken").click()
     assert download.value.suggested_filename in ROSE.truth
     phone.go_back()
     expect(phone.locator(".pswp--open")).to_have_count(0)

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import obstore
@@ -11,7 +12,7 @@ import pytest
 
 from tests.s3_server import S3Server, serving
 from trouvaille.core.errors import NotFound, Unavailable
-from trouvaille.core.storage import Storage
+from trouvaille.core.storage import NO_ROOM, Storage
 from trouvaille.core.stores import WrongStore, check_url, open_store
 
 pytestmark = pytest.mark.anyio
@@ -49,11 +50,8 @@ async def test_deleting_below_a_folder_leaves_its_neighbours(storage: Storage) -
 
 
 async def test_more_keys_than_one_request_takes_are_all_deleted(s3: S3Server, s3_prefix: str) -> None:
-    folder = s3.bucket / s3_prefix / "many"
-    folder.mkdir(parents=True)
-    for number in range(1203):
-        (folder / f"{number:04}").write_bytes(b"x")
     storage = Storage(s3.url(s3_prefix))
+    await asyncio.gather(*(storage.put(f"many/{number:04}", b"x") for number in range(1203)))
     assert len(await storage.keys_under("many")) == 1203
     await storage.delete_under("many")
     assert s3.files(s3_prefix) == []
@@ -82,9 +80,6 @@ async def test_a_large_file_goes_in_parts_and_arrives_whole(
     async for piece in await storage.stream("large"):
         there.update(piece)
     assert there.digest() == hashlib.sha256(large.read_bytes()).digest()
-    # An object that came in parts says so in its tag.
-    entity = await obstore.head_async(storage.stores[0].handle, "large")
-    assert entity["size"] == large.stat().st_size and (entity["e_tag"] or "").strip('"')
 
 
 async def test_a_store_that_is_away_is_unavailable_within_seconds_and_back_when_it_is(tmp_path: Path) -> None:
@@ -103,19 +98,17 @@ async def test_a_store_that_is_away_is_unavailable_within_seconds_and_back_when_
         )
         for ask in asks:
             with pytest.raises(Unavailable):
-                await asyncio.wait_for(ask(), timeout=20)  # type: ignore[arg-type]
+                await asyncio.wait_for(ask(), timeout=60)  # type: ignore[arg-type]
         server.start()
         assert await storage.get("kept") == b"kept"
 
 
-async def test_a_store_that_never_answers_is_given_up(
-    unused_s3: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_store_that_never_answers_is_given_up(unused_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trouvaille.core.stores.SILENCE_S", 1)
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", unused_s3.port)
     async with server:
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(Storage(unused_s3.url()).get("anything"), timeout=30)
+            await asyncio.wait_for(Storage(unused_s3.url()).get("anything"), timeout=120)
 
 
 @pytest.fixture
@@ -172,23 +165,55 @@ async def test_a_credentials_file_without_keys_is_refused(tmp_path: Path) -> Non
         open_store(f"s3://bucket?credentials_file={tmp_path / 'credentials'}")
 
 
-async def test_two_stores_write_to_the_first_read_from_both_and_delete_from_both(
+async def test_while_it_moves_all_is_written_and_deleted_in_both_stores_and_read_in_one(
     tmp_path: Path, s3: S3Server, s3_prefix: str
 ) -> None:
     old, new = (tmp_path / "old").as_uri(), s3.url(s3_prefix)
     storage = Storage(old)
     await storage.put("a/1", b"old")
-    await storage.put("a/2", b"old")
-    storage.arrange(new, old)
+    storage.arrange(old, old, new)
+    staged = tmp_path / "staged"
+    staged.write_bytes(b"whole")
     await storage.put("a/2", b"new")
-    await storage.put("a/3", b"new")
-    assert [await storage.get(f"a/{number}") for number in (1, 2, 3)] == [b"old", b"new", b"new"]
-    assert b"".join([piece async for piece in await storage.stream("a/1", offset=1)]) == b"ld"
-    assert await storage.size("a/1") == 3
-    assert sorted(await storage.keys_under("a")) == ["a/1", "a/2", "a/3"]
+    await storage.put_file("a/3", staged)
+    assert [await storage.get(f"a/{number}") for number in (1, 2, 3)] == [b"old", b"new", b"whole"]
+    assert s3.files(s3_prefix) == ["a/2", "a/3"]
+    storage.arrange(new, old, new)
+    assert [await storage.get(f"a/{number}") for number in (2, 3)] == [b"new", b"whole"]
     with pytest.raises(NotFound):
-        await storage.get("a/4")
+        await storage.get("a/1")
     await storage.delete(["a/1", "a/2"])
-    assert await storage.keys_under("a") == ["a/3"]
+    assert await Storage(old).keys_under("a") == ["a/3"] == await storage.keys_under("a")
     await storage.delete_under("a")
     assert s3.files(s3_prefix) == [] and not list((tmp_path / "old").rglob("a/*"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MB of its own."""
+    place = tmp_path / "small"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("only root may mount a file system")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+async def test_a_full_disk_is_told_as_such_and_leaves_what_was_there(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = tmp_path / "staged"
+    staged.write_bytes(os.urandom(9 * MB))
+    storage = Storage((small_disk / "photos").as_uri())
+    with pytest.raises(Unavailable) as early:  # before the disk is full: the database needs room too
+        await storage.put("a", b"before")
+    monkeypatch.setattr("trouvaille.core.storage.KEEP_FREE_BYTES", -(1024**4))  # it fills up between look and writing
+    await storage.put("a", b"before")
+    for attempt in (storage.put("a", os.urandom(9 * MB)), storage.put_file("a", staged)):
+        with pytest.raises(Unavailable) as late:
+            await attempt
+        assert late.value.text == early.value.text == NO_ROOM
+    assert await storage.get("a") == b"before"
+    assert [path.name for path in (small_disk / "photos").iterdir()] == ["a"]
+    await storage.put("b", b"after")

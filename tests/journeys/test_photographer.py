@@ -114,7 +114,7 @@ def test_deleting_a_photo_removes_every_byte_of_it(
     run_jobs()
     store = settings.data_dir / "photos"
     assert len([path for path in store.rglob("*") if path.is_file()]) == 3
-    assert owner.post(f"/studio/{owner.event_id}/photos/{photo['id']}/delete").status_code == 303
+    assert owner.post(f"/studio/{owner.event_id}/photos/{photo['id']}/erase").status_code == 303
     run_jobs()
     assert [path for path in store.rglob("*") if path.is_file()] == []
     assert owner.get(f"/e/PARTY234/p/{photo['id']}/thumb").status_code == 404

@@ -37,7 +37,8 @@ def _add(settings: Settings, event_id: str, count: int) -> None:
             connection.execute(
                 "INSERT INTO photos (id, event_id, file_name, sha256, size_bytes, media_type, state,"
                 " source, standing, in_general, width_px, height_px, faces, shown_at, created_at)"
-                " VALUES (%s, %s, 'a.jpg', %s, 1, 'image/jpeg', 'ready', 'browser', 'shown', true, 3, 2, 1, now(), now())",
+                " VALUES (%s, %s, 'a.jpg', %s, 1, 'image/jpeg', 'ready', 'browser', 'shown', true, 3, 2, 1,"
+                " now(), now())",
                 (photo_id, event_id, photo_id.bytes * 2),
             )
             connection.execute(
@@ -50,10 +51,13 @@ def _add(settings: Settings, event_id: str, count: int) -> None:
 @pytest.mark.parametrize(
     ("who", "path", "most"),
     [
-        ("guest", "/e/PARTY234/photos", 9),
-        ("guest", "/e/PARTY234/photos?show=all", 9),
+        ("guest", "/e/PARTY234/photos", 11),
+        ("guest", "/e/PARTY234/photos?show=all", 11),
+        ("guest", "/e/PARTY234/photos?show=favourites&sort=time&at=2026-06-13T18:00:00", 12),
         ("owner", "/studio", 7),
-        ("owner", "/studio/{event_id}", 8),
+        ("owner", "/studio/{event_id}", 9),
+        ("owner", "/studio/{event_id}?show=no_faces&sort=name", 9),
+        ("owner", "/studio/{event_id}?show=bin&sort=faces", 9),
         ("owner", "/studio/{event_id}/guests", 8),
         ("owner", "/studio/{event_id}/invitations", 6),
         ("owner", "/studio/{event_id}/messages", 5),

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from trouvaille.accounts.identity import AnyViewer
 from trouvaille.accounts.tokens import Scope, wants
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", tags=["Account"])
 
 
 class Me(BaseModel):

@@ -44,6 +44,9 @@ class Act(StrEnum):
     INVITATION_REVOKED = "invitation.revoked"
     INVITATION_ACCEPTED = "invitation.accepted"
     PHOTOGRAPHER_REMOVED = "photographer.removed"
+    QUOTA_CHANGED = "quota.changed"
+    CAMERA_MADE = "camera.made"
+    CAMERA_REVOKED = "camera.revoked"
     PHOTOS_DELETED = "photos.deleted"
     EVENT_OFFERED = "event.offered"
     OFFER_WITHDRAWN = "event.offer_withdrawn"
@@ -58,6 +61,7 @@ class Act(StrEnum):
     GUEST_DELETED = "guest.deleted"
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
+    JOB_RETRIED = "job.retried"
 
 
 LABELS: dict[str, str] = {
@@ -83,6 +87,9 @@ LABELS: dict[str, str] = {
     Act.INVITATION_REVOKED: N_("Invitation revoked"),
     Act.INVITATION_ACCEPTED: N_("Invitation accepted"),
     Act.PHOTOGRAPHER_REMOVED: N_("Photographer removed from the event"),
+    Act.QUOTA_CHANGED: N_("Changed how much may be added"),
+    Act.CAMERA_MADE: N_("Access for a camera made"),
+    Act.CAMERA_REVOKED: N_("Access for a camera revoked"),
     Act.PHOTOS_DELETED: N_("All photos of a person deleted"),
     Act.EVENT_OFFERED: N_("Event offered to another organiser"),
     Act.OFFER_WITHDRAWN: N_("Offer of an event taken back"),
@@ -97,6 +104,7 @@ LABELS: dict[str, str] = {
     Act.GUEST_DELETED: N_("Guest deleted"),
     Act.CONSENT_GIVEN: N_("Consent given"),
     Act.CONSENT_WITHDRAWN: N_("Consent withdrawn"),
+    Act.JOB_RETRIED: N_("Failed job tried again"),
 }
 
 

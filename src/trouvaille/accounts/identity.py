@@ -18,6 +18,7 @@ from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Invalid, SignInNeeded
 from trouvaille.core.secrets import new_token
+from trouvaille.web.api import SCOPE_KEY
 from trouvaille.web.site import Session, Site, site_of
 
 COOKIE, BROWSER_COOKIE = "trouvaille", "trouvaille-browser"
@@ -80,7 +81,7 @@ async def _viewer(request: Request, session: AsyncSession) -> Viewer | None:
 def _scope(request: Request) -> str | None:
     """What a route wants of a bearer token: a route that says nothing takes none."""
     extra = getattr(request.scope.get("route"), "openapi_extra", None) or {}
-    scope: str | None = extra.get(tokens.SCOPE_KEY)
+    scope: str | None = extra.get(SCOPE_KEY)
     return scope
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import REAL, ForeignKey, Index, LargeBinary, String, UniqueConstraint, func
+from sqlalchemy import REAL, ForeignKey, Index, LargeBinary, String, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -165,4 +165,11 @@ class AuditEntry(Identified, Base):
     about_id: Mapped[UUID | None]
     event_id: Mapped[UUID | None]
 
-    __table_args__ = (Index("ix_audit_at", at, "id"), Index("ix_audit_act", act, at, "id"))
+    __table_args__ = (
+        Index("ix_audit_at", at, "id"),
+        Index("ix_audit_act", act, at, "id"),
+        # The log of one person or event; many entries name none.
+        Index("ix_audit_actor_id", "actor_id", postgresql_where=text("actor_id IS NOT NULL")),
+        Index("ix_audit_about_id", "about_id", postgresql_where=text("about_id IS NOT NULL")),
+        Index("ix_audit_event_id", "event_id", postgresql_where=text("event_id IS NOT NULL")),
+    )

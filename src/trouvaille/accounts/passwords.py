@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from time import perf_counter
 from uuid import UUID
 
 from argon2.low_level import Type, hash_secret_raw
@@ -20,11 +21,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.models import PasswordRecipe
-from trouvaille.core.errors import N_, Invalid
+from trouvaille.core import metrics
+from trouvaille.core.errors import N_, Invalid, Unavailable
 
 MIN_LENGTH, MAX_LENGTH = 10, 200
 FLOOR_MEMORY_KIB, FLOOR_PASSES = 19456, 2
 MARK = "argon2id-name"
+FIRST_GUESS_S = 0.05
 # What is kept of an account that has none: nothing that is typed fits it.
 NO_PASSWORD = ""
 
@@ -33,6 +36,16 @@ class PasswordTooShort(Invalid):
     """Fewer signs than ``MIN_LENGTH``."""
 
     message = N_("Please choose a password of at least %(least)s characters.")
+
+
+class HashersBusy(Unavailable):
+    """So many sign in or register at this moment that one more would wait for too long."""
+
+    message = N_("Very many people are signing in right now. Please try again in %(wait)s s.")
+
+    def __init__(self, wait_s: float) -> None:
+        self.retry_after_s = max(1, round(wait_s / 2))
+        super().__init__(wait=self.retry_after_s)
 
 
 def check_password(password: str, *, field: str = "password") -> None:
@@ -95,9 +108,19 @@ def _digest(key: bytes, salt: str) -> str:
 class Passwords:
     """Hashing and verifying in a bounded pool, so that a rush of sign-ins can't take every core and all memory."""
 
-    def __init__(self, threads: int = 2, *, memory_kib: int = FLOOR_MEMORY_KIB, passes: int = FLOOR_PASSES) -> None:
+    def __init__(
+        self,
+        threads: int = 2,
+        *,
+        memory_kib: int = FLOOR_MEMORY_KIB,
+        passes: int = FLOOR_PASSES,
+        longest_wait_s: float = 15.0,
+    ) -> None:
+        """``longest_wait_s``: who would have to wait for longer is asked to come back instead."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
         self.memory_kib, self.passes = memory_kib, passes
+        self._threads, self._longest_wait_s = threads, longest_wait_s
+        self._computing, self._mean_s = 0, FIRST_GUESS_S
 
     async def hash(self, session: AsyncSession, password: str, names: Sequence[str]) -> str:
         """The hash to keep of a new password.
@@ -141,11 +164,34 @@ class Passwords:
         return _as_recipe(found)
 
     async def _compute(self, recipe: Recipe, name: str, password: str) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, recipe.stretch, name, password)
+        if (wait_s := self.wait_s()) > self._longest_wait_s:
+            metrics.TURNED_AWAY.labels("hashing").inc()
+            raise HashersBusy(wait_s)
+        self._computing += 1
+        try:
+            key, taken_s = await asyncio.get_running_loop().run_in_executor(self._pool, _timed, recipe, name, password)
+        finally:
+            self._computing -= 1
+        self._mean_s += (taken_s - self._mean_s) / 8
+        return key
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a thread."""
+        return max(0, self._computing - self._threads)
+
+    def wait_s(self) -> float:
+        """How long one more would wait for its turn, by how long the last ones took."""
+        return max(0, self._computing - self._threads + 1) * self._mean_s / self._threads
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _timed(recipe: Recipe, name: str, password: str) -> tuple[bytes, float]:
+    began = perf_counter()
+    return recipe.stretch(name, password), perf_counter() - began
 
 
 def _as_recipe(row: PasswordRecipe) -> Recipe:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
-from sqlalchemy import delete, func, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -120,6 +120,19 @@ def _left_s(row: Attempts, pace: Pace, moment: datetime) -> float:
 def _passed_s(row: Attempts, moment: datetime) -> float:
     # Another machine's clock may be ahead of ours.
     return max(0.0, (moment - row.at).total_seconds())
+
+
+async def check(sessions: Sessions, charges: Charges) -> None:
+    """Whether an attempt would be let through, without counting one.
+
+    Raises:
+        TooOften
+    """
+    async with transaction(sessions) as session:
+        found, moment = list(await session.scalars(select(Attempts).where(Attempts.key.in_(list(charges))))), now()
+    wait_s = max((_left_s(row, charges[row.key], moment) for row in found), default=0.0)
+    if wait_s > 0:
+        raise TooOften(wait_s)
 
 
 async def give_back(session: AsyncSession, keys: Iterable[bytes]) -> None:

@@ -16,11 +16,10 @@ from trouvaille.accounts.sessions import as_viewer
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, NotFound, SignInNeeded
 from trouvaille.core.secrets import new_token, token_hash
+from trouvaille.web.api import SCOPE_KEY
 
 # A sign that secret scanners can look for.
 PREFIX = "trv_"
-# Where a route says which scope it wants; it is shown in the description of the API as well.
-SCOPE_KEY = "x-scope"
 USED_EVERY = timedelta(minutes=5)
 AT_MOST = 50
 

@@ -18,6 +18,7 @@ async def erase(
     folders = [*prefixes, *([prefix] if prefix else [])]
     await defer(session, "storage.erase", queue=UPKEEP, keys=keys or [], prefixes=folders)
 
+
 # Tried for a day: what somebody wants gone must not stay because the store was away for an hour.
 TRIES = 16
 

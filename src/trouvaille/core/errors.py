@@ -48,6 +48,12 @@ class Conflict(Refused):
     message = N_("This is not possible at the moment.")
 
 
+class Changed(Refused):
+    """Somebody else changed it since the asker looked."""
+
+    message = N_("Somebody has changed this since you looked. Please look again.")
+
+
 class Gone(Refused):
     """It existed, and is over."""
 
@@ -74,8 +80,9 @@ class TooMany(Refused):
 
 
 class Unavailable(Refused):
-    """A part that the answer needs is away; the same request may succeed later."""
+    """A part that the answer needs is away; the same request may succeed after ``retry_after_s``."""
 
+    retry_after_s: int = 5
     message = N_("The service is busy. Please try again in a moment.")
 
 

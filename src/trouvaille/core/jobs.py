@@ -8,11 +8,13 @@ up: its ``abandon`` verb tells the people concerned why.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from time import perf_counter, time
 from typing import Any, Concatenate, TypeVar
 from uuid import UUID
 
@@ -26,6 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trouvaille.core import metrics, traces
 from trouvaille.core.clock import now
 from trouvaille.core.db import Base, Sessions, lock_exclusive, lock_shared, raw_connection, transaction
 from trouvaille.core.errors import Unavailable
@@ -38,6 +41,8 @@ Result = TypeVar("Result")
 
 SELFIES, PHOTOS, UPKEEP, MAIL = "selfies", "photos", "upkeep", "mail"
 AWAY = "away"
+# Goes with every job's arguments, and is taken out again before its body sees them.
+ASKED = "_asked"
 DEATHS_ALLOWED = 1
 TRIES = 6
 TRANSIENT = (Unavailable, DBAPIError, PoolTimeout, psycopg.OperationalError)
@@ -82,7 +87,9 @@ class Work:
 
         The engine keeps working memory for each thread that ever called it, so these are few and stay the same.
         """
-        return await asyncio.get_running_loop().run_in_executor(self.threads, partial(act, *given, **named))
+        timed = metrics.timed(metrics.ENGINE_S.labels(getattr(act, "__name__", "other")))
+        with timed, traces.span(getattr(act, "__name__", "other")):
+            return await asyncio.get_running_loop().run_in_executor(self.threads, partial(act, *given, **named))
 
 
 JobBody = Callable[Concatenate[Work, ...], Awaitable[None]]
@@ -113,22 +120,59 @@ def job(name: str, *, queue: str, abandon: Abandon | None = None, tries: int = T
         )
         async def run(context: JobContext, /, **args: Any) -> None:
             work: Work = context.additional_context["work"]
-            structlog.contextvars.bind_contextvars(job=context.job.id, task=name)
-            try:
-                await body(work, **args)
-            except Exception as error:
-                last = not isinstance(error, TRANSIENT) or context.job.attempts >= tries - 1
-                log.warning("job failed", kind=type(error).__name__, last=last, exc_info=last)
-                if last and abandon is not None:
-                    async with transaction(work.sessions) as session:
-                        await abandon(session, args, AWAY if isinstance(error, Unavailable) else "internal")
-                raise
-            finally:
-                structlog.contextvars.clear_contextvars()
+            asked: dict[str, Any] = args.pop(ASKED, None) or {}
+            known = {"job": context.job.id, "task": name, "request": asked.get("request")}
+            with (
+                structlog.contextvars.bound_contextvars(**{key: each for key, each in known.items() if each}),
+                traces.span(name, kind="CONSUMER", parent=asked.get("trace"), job=context.job.id or 0),
+                _counted(context.job, asked) as outcome,
+            ):
+                try:
+                    await body(work, **args)
+                except Exception as error:
+                    last = not isinstance(error, TRANSIENT) or context.job.attempts >= tries - 1
+                    outcome.word = "failed" if last else "retried"
+                    log.warning("job failed", kind=type(error).__name__, last=last, exc_info=last)
+                    if last and abandon is not None:
+                        async with transaction(work.sessions) as session:
+                            await abandon(session, args, AWAY if isinstance(error, Unavailable) else "internal")
+                    raise
 
         return body
 
     return declare
+
+
+@dataclass
+class _Outcome:
+    word: str = "done"
+
+
+@contextmanager
+def _counted(job: procrastinate.jobs.Job, asked: dict[str, Any]) -> Iterator[_Outcome]:
+    """Count a job, how long it waited since it could begin, and how long it runs."""
+    since = max(asked.get("at", 0.0), job.scheduled_at.timestamp() if job.scheduled_at else 0.0)
+    # A second attempt waited for what had failed, not for a worker.
+    if since and not job.attempts:
+        metrics.JOB_WAIT_S.labels(job.task_name).observe(max(0.0, time() - since))
+    outcome, began = _Outcome(), perf_counter()
+    try:
+        yield outcome
+    finally:
+        metrics.JOB_RUN_S.labels(job.task_name).observe(perf_counter() - began)
+        metrics.JOBS.labels(job.task_name, outcome.word).inc()
+        if outcome.word == "done":
+            log.info("job done", ms=round((perf_counter() - began) * 1000, 1))
+
+
+def _asked_now() -> dict[str, Any]:
+    """When and in which request a job is asked for: ids, by which a worker's lines and spans are put with it."""
+    found = {
+        "at": round(time(), 3),
+        "request": structlog.contextvars.get_contextvars().get("request"),
+        "trace": traces.present(),
+    }
+    return {key: each for key, each in found.items() if each is not None}
 
 
 async def defer(
@@ -159,7 +203,7 @@ async def defer(
         schedule_at=now() + timedelta(seconds=after_s) if after_s else None,
         connection=await raw_connection(session),
     )
-    await deferrer.defer_async(**plain)
+    await deferrer.defer_async(**plain, **{ASKED: _asked_now()})
 
 
 async def defer_once(

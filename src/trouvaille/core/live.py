@@ -6,9 +6,9 @@ state once, not a backlog.
 
 import asyncio
 import json
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import plain_url
+from trouvaille.core.errors import N_, Unavailable
 
 log = structlog.get_logger()
 CHANNEL = "trouvaille_live"
@@ -34,6 +35,13 @@ async def publish_all(session: AsyncSession, topics: Iterable[str], event: str =
     if messages:
         notify = text("SELECT pg_notify(:channel, message) FROM unnest(CAST(:messages AS text[])) AS message")
         await session.execute(notify, {"channel": CHANNEL, "messages": messages})
+
+
+class NoRoom(Unavailable):
+    """As many pages are open as this process keeps."""
+
+    retry_after_s = 30
+    message = N_("Many people are here right now. This page looks for news now and then.")
 
 
 class Listener:
@@ -60,8 +68,11 @@ class Listener:
 class Hub:
     """One LISTEN connection of a web process, shared by all its open pages."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, streams_at_once: int = 5000, streams_per_address: int = 2500) -> None:
+        """``streams_at_once``: open pages at most; ``streams_per_address``: of one sender, who may be a whole party."""
         self._url = plain_url(url)
+        self._most, self._most_per_address = streams_at_once, streams_per_address
+        self._senders: Counter[str] = Counter()
         self._listeners: dict[str, set[Listener]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
         self.closing = asyncio.Event()
@@ -95,6 +106,26 @@ class Hub:
                 self._listeners[topic].discard(listener)
                 if not self._listeners[topic]:
                     del self._listeners[topic]
+
+    def check_room(self, sender: str) -> None:
+        """Whether one more page of this sender may be kept open.
+
+        Raises:
+            NoRoom: pages then ask now and then instead.
+        """
+        if self._senders.total() >= self._most or self._senders[sender] >= self._most_per_address:
+            raise NoRoom
+
+    @contextmanager
+    def seat(self, sender: str) -> Iterator[None]:
+        """Count an open page of this sender for as long as the block runs."""
+        self._senders[sender] += 1
+        try:
+            yield
+        finally:
+            self._senders[sender] -= 1
+            if not self._senders[sender]:
+                del self._senders[sender]
 
     def listeners_of(self, topic: str) -> int:
         """How many open pages listen to a topic in this process."""

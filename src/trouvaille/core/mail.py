@@ -19,6 +19,7 @@ from sqlalchemy import LargeBinary, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trouvaille.core import metrics
 from trouvaille.core.clock import now
 from trouvaille.core.db import Base, Identified, transaction
 from trouvaille.core.errors import Refused, Unavailable
@@ -86,8 +87,13 @@ async def _send(work: Work, *, letter_id: str) -> None:
     try:
         message = _message(letter, work.relay, row.id)
         await asyncio.to_thread(_hand_over, work.relay, message)
+        metrics.MAIL.labels("sent").inc()
     except LetterRefused:
+        metrics.MAIL.labels("refused").inc()
         log.warning("letter refused", letter=letter_id)
+    except Unavailable:
+        metrics.MAIL.labels("put_off").inc()
+        raise
     async with transaction(work.sessions) as session:
         await _forget(session, letter_id)
 

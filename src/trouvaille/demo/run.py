@@ -38,9 +38,10 @@ from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.guests.registration import Registration
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
-from trouvaille.photos import intake
+from trouvaille.photos import intake, listing
 from trouvaille.photos import service as photos
 from trouvaille.photos.intake import Limits, Offer
+from trouvaille.photos.listing import Show, Wanted
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.settings import Settings
 from trouvaille.supervisor import supervise
@@ -140,7 +141,8 @@ class Party:
         """What was found: photos, faces, failures, and each guest's photos by file name."""
         async with transaction(self.sessions) as session:
             progress = await photos.progress(session, self.event.id)
-            failed = [photo.file_name for photo in await photos.failures(session, self.event.id)]
+            unread = await listing.page_of(session, Wanted(self.event.id, show=Show.FAILED), limit=200)
+            failed = [photo.file_name for photo in unread.photos]
             rows = await session.execute(
                 select(Guest.display_name, Photo.file_name, is_mine(), is_asked())
                 .join(Match, Match.guest_id == Guest.id)

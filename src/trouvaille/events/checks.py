@@ -5,12 +5,14 @@ else: whoever comes in is looked up anew. A code that nobody has is not remember
 """
 
 import time
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 from fastapi import Request
 
 from trouvaille.accounts import throttle
 from trouvaille.accounts.entry import address_key
+from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.accounts.throttle import Charges, Pace
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import Invalid
@@ -19,6 +21,7 @@ from trouvaille.events import service
 from trouvaille.events.codes import clean_code
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
+from trouvaille.web.site import sender_of, site_of
 
 LASTS_S = 5.0
 REMEMBERED_AT_MOST = 2000
@@ -26,6 +29,11 @@ REMEMBERED_AT_MOST = 2000
 BY_ADDRESS = Pace(free=600, first_s=1, longest_s=60, forgets_one_in_s=1)
 # Short, or a stranger with many addresses could switch the checks off for everybody.
 OF_EVENT = Pace(free=3000, first_s=1, longest_s=5, forgets_one_in_s=0.1)
+
+
+# Addresses of events that there are not. Only these are counted: a hall full of guests behind one address mistypes now
+# and then, and whoever tries codes does nothing else. Ten thousand of them take half a day.
+MISSES = Pace(free=200, first_s=1, longest_s=30, forgets_one_in_s=5)
 
 
 class Codes:
@@ -75,3 +83,24 @@ def codes_of(request: Request) -> Codes:
     """What this process remembers."""
     codes: Codes = request.app.state.codes
     return codes
+
+
+async def guard_codes(request: Request, viewer: MaybeViewer) -> AsyncIterator[None]:
+    """Slow down strangers who try codes in addresses, on every route that has one.
+
+    Who waits is refused whatever the code: otherwise a right one would show by being let in.
+
+    Raises:
+        TooOften
+    """
+    if viewer is not None or "code" not in request.path_params:
+        yield
+        return
+    site = site_of(request)
+    charges = {address_key(site.vault, sender_of(request), what="misses"): MISSES}
+    await throttle.check(site.sessions, charges)
+    try:
+        yield
+    except NoSuchEvent:
+        await throttle.charge(site.sessions, charges)
+        raise

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, ForeignKey, Index, String, and_, func, or_, text
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, ForeignKey, Index, String, and_, func, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -43,6 +43,9 @@ class Photographer(Base):
 
     event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), primary_key=True)
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, index=True)
+    # How much they may add; None for the server's usual.
+    quota_photos: Mapped[int | None]
+    quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -81,6 +84,9 @@ class Event(Identified, Base):
     general: Mapped[bool] = mapped_column(default=True)
     # Whether one may come in by name alone, without an account.
     guest_pass: Mapped[bool] = mapped_column(default=False)
+    # How much all may add together; None for the server's usual.
+    quota_photos: Mapped[int | None]
+    quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     faces_attested_at: Mapped[datetime | None]
     # No foreign key: who said so stays on record when their account is gone.
     faces_attested_by: Mapped[UUID | None]

@@ -30,6 +30,8 @@ class EventPlan:
     gallery: Gallery = Gallery.GUESTS
     downloads: Downloads = Downloads.ORIGINAL
     guest_pass: bool = False
+    review: bool = False
+    general: bool = True
     ends_on: date | None = None
     time_zone: str = "UTC"
     place: str = ""
@@ -83,6 +85,8 @@ class EventPlan:
         event.gallery = self.gallery
         event.downloads = self.downloads
         event.guest_pass = self.guest_pass
+        event.review = self.review
+        event.general = self.general
 
 
 def clean_place(place: str) -> str:

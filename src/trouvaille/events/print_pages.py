@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from trouvaille.accounts.identity import MaybeViewer, StaffViewer
 from trouvaille.accounts.service import require_staff
+from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Invalid, NotFound
 from trouvaille.events import posters, rights
@@ -36,7 +37,7 @@ async def _event(site: ThisSite, viewer: MaybeViewer, event_id: UUID) -> Event:
         return await rights.for_staff(session, require_staff(viewer), event_id, Right.MANAGE)
 
 
-@router.get("/print/{paper}.pdf")
+@router.get("/print/{paper}.pdf", openapi_extra=wants(Scope.EVENTS_READ))
 async def sheet(request: Request, event: Annotated[Event, Depends(_event)], paper: str) -> Response:
     if paper not in posters.PAPERS:
         raise NotFound
@@ -46,7 +47,7 @@ async def sheet(request: Request, event: Annotated[Event, Depends(_event)], pape
     return Response(pdf, media_type="application/pdf", headers=headers)
 
 
-@router.get("/qr.{kind}")
+@router.get("/qr.{kind}", openapi_extra=wants(Scope.EVENTS_READ))
 async def qr_code(
     request: Request, session: Session, viewer: StaffViewer, event_id: UUID, kind: str, download: bool = False
 ) -> Response:

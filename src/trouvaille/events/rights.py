@@ -1,7 +1,8 @@
 """Who of the staff may do what in an event. Every staff route, download and live stream asks here, and nowhere else.
 
 Administrators and the event's owner may do everything. Photographers of the event may add photos, and see, retry, take
-home and delete those that they added themselves; nothing else of the event is theirs (docs/decisions/0010).
+home, hide, publish and delete those that they added themselves; nothing else of the event is theirs
+(docs/decisions/0010).
 """
 
 from enum import StrEnum

@@ -249,6 +249,8 @@ async def duplicate(session: AsyncSession, viewer: Viewer, event: Event, *, name
         gallery=event.gallery,
         downloads=event.downloads,
         guest_pass=event.guest_pass,
+        review=event.review,
+        general=event.general,
     )
     session.add(made)
     await session.flush()

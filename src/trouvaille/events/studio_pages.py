@@ -26,7 +26,7 @@ from trouvaille.web.site import Session
 router = APIRouter(include_in_schema=False, prefix="/studio")
 FIELDS = (
     *("name", "place", "starts_on", "ends_on", "time_zone", "locale", "accent", "code"),
-    *("expires_on", "gallery", "downloads", "guest_pass", "faces", "begin"),
+    *("expires_on", "gallery", "downloads", "guest_pass", "review", "chosen", "faces", "begin"),
 )
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -83,6 +83,8 @@ def _plan(form: Form) -> EventPlan:
             gallery=_word(form, "gallery", Gallery, Gallery.NOBODY),
             downloads=_word(form, "downloads", Downloads, Downloads.NONE),
             guest_pass=form.value("guest_pass") == "yes",
+            review=form.value("review") == "yes",
+            general=form.value("chosen") != "yes",
         )
     except Invalid as error:
         raise InvalidForm(error) from error
@@ -160,6 +162,8 @@ def _values(event: Event) -> dict[str, str]:
         "gallery": event.gallery.value,
         "downloads": event.downloads.value,
         "guest_pass": "yes" if event.guest_pass else "",
+        "review": "yes" if event.review else "",
+        "chosen": "" if event.general else "yes",
         "faces": "yes" if event.faces_on else "",
     }
 

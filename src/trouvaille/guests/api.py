@@ -15,7 +15,7 @@ from trouvaille.guests import registration
 from trouvaille.web.i18n import gettext, say
 from trouvaille.web.site import ThisSite, sender_of
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", tags=["Coming in"])
 
 
 class CodeAnswer(BaseModel):

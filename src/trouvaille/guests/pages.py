@@ -5,6 +5,7 @@ from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 
 from trouvaille.accounts.identity import MaybeViewer
@@ -13,14 +14,16 @@ from trouvaille.core.errors import N_, Invalid, TooLarge
 from trouvaille.core.images import check_image
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests import consent, selfies, service
+from trouvaille.guests import consent, door, selfies, service
 from trouvaille.guests.models import Guest
+from trouvaille.guests.queueing import SelfieQueue
 from trouvaille.guests.reasons import reason_for
+from trouvaille.guests.service import FaceState
 from trouvaille.web import i18n
 from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.render import go, page, wants_json
-from trouvaille.web.site import Session, ThisSite
+from trouvaille.web.site import Session, ThisSite, sender_of
 
 
 class Words(TypedDict):
@@ -95,7 +98,8 @@ async def selfie_form(
     if state.state == "choosing" and state.candidates is not None and not again:
         return page(request, "guests/choose.html", event=event, picture=_candidates(state.candidates))
     shown = "none" if again and state.state in ("accepted", "refused", "choosing") else state.state
-    return _selfie_page(request, event, shown, **_words(state.reason))
+    words = await _patience(request, session, guest, state)
+    return _selfie_page(request, event, shown, **words)
 
 
 def _candidates(found: dict[str, Any]) -> dict[str, Any]:
@@ -126,11 +130,24 @@ def _words(code: str | None) -> Words:
     return {"reason": i18n.gettext(reason.wrong), "advice": i18n.gettext(reason.advice)}
 
 
-async def _sender(site: ThisSite, viewer: MaybeViewer, code: str) -> Event:
+async def _patience(request: Request, session: AsyncSession, guest: Guest, state: FaceState) -> Words:
+    """Why a selfie was refused, or else its place among those that wait."""
+    words = _words(state.reason)
+    if state.state == "waiting" and words["advice"] is None:
+        queue: SelfieQueue = request.app.state.selfie_queue
+        place = await queue.place_of(session, guest.id)
+        words["advice"] = place.in_words() if place is not None and place.number > 1 else None
+    return words
+
+
+async def _sender(request: Request, site: ThisSite, viewer: MaybeViewer, code: str) -> Event:
     """The event of a guest who may send a selfie, asked in a transaction that is over before the picture is read."""
     async with transaction(site.sessions) as session:
         event = await events.shown_by_code(session, code)
-        await selfies.check_may_send(session, event, await service.of_viewer(session, viewer, event))
+        guest = await service.of_viewer(session, viewer, event)
+        await selfies.check_may_send(session, event, guest)
+    address = sender_of(request)
+    await door.count_selfie(site.sessions, site.vault, address=address, guest_id=guest.id, event_id=event.id)
     return event
 
 
@@ -178,6 +195,7 @@ async def choice_picture(session: Session, site: ThisSite, event: ThisEvent, gue
 
 
 @router.get("/selfie/status")
-async def selfie_status(session: Session, event: ThisEvent, guest: ThisGuest) -> JSONResponse:
+async def selfie_status(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> JSONResponse:
     state = await service.face_state(session, guest)
-    return JSONResponse({"state": state.state, **_words(state.reason)}, headers={"Cache-Control": "no-store"})
+    words = await _patience(request, session, guest, state)
+    return JSONResponse({"state": state.state, **words}, headers={"Cache-Control": "no-store"})

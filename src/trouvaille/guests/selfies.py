@@ -17,6 +17,7 @@ from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
 from trouvaille.guests.consent import ConsentNeeded, consent_of
 from trouvaille.guests.models import PUT_OFF, Enrolment, EnrolmentState, Guest
+from trouvaille.guests.queueing import TOPIC
 
 ENROL_JOB = "matching.enrol"
 
@@ -222,6 +223,7 @@ async def refuse(session: AsyncSession, enrolment: Enrolment, reason: str) -> No
 async def tell(session: AsyncSession, enrolment: Enrolment) -> None:
     """Tell the guest's open pages what became of a selfie."""
     await live.publish(session, f"guest:{enrolment.guest_id}", "enrolment", state=enrolment.state.value)
+    await live.publish(session, TOPIC, "place")  # everybody behind it moves up
 
 
 async def forget_other_enrolments(session: AsyncSession, keep: Enrolment) -> None:

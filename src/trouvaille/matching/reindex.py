@@ -97,6 +97,7 @@ async def _ask_for_photos(session: AsyncSession, identity: str, most: int) -> in
         .join(Event, Event.id == Photo.event_id)
         .where(
             Photo.state == PhotoState.READY,
+            Photo.deleted_at.is_(None),
             Photo.engine != identity,
             Photo.asked_engine.is_distinct_from(identity),
             Event.faces_attested_at.is_not(None),

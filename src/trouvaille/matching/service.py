@@ -49,6 +49,7 @@ SELECT DISTINCT ON (photo_id)
                     THEN -(coalesce(refined, template) <#> CAST(:probe AS halfvec)) END AS similarity
           FROM faces
          WHERE event_id = :event_id AND quality >= :quality
+           AND photo_id NOT IN (SELECT id FROM photos WHERE event_id = :event_id AND deleted_at IS NOT NULL)
         OFFSET 0) compared
  WHERE similarity >= :maybe
  ORDER BY photo_id, similarity DESC, id
@@ -101,8 +102,12 @@ class Extent:
 
 async def extent(session: AsyncSession, event_id: UUID, engine: str) -> Extent:
     """The event as it is now, for an engine that compares templates."""
-    total = select(func.coalesce(func.sum(Photo.faces), 0)).where(Photo.event_id == event_id).scalar_subquery()
-    asked = select(total, KnownEngine.tail_offset, KnownEngine.tail_slope).where(KnownEngine.identity == engine)
+    total = select(func.coalesce(func.sum(Photo.faces), 0)).where(
+        Photo.event_id == event_id, Photo.deleted_at.is_(None)
+    )
+    asked = select(total.scalar_subquery(), KnownEngine.tail_offset, KnownEngine.tail_slope).where(
+        KnownEngine.identity == engine
+    )
     faces, offset, slope = (await session.execute(asked)).one()
     return Extent(int(faces), Tail(offset, slope))
 
@@ -139,7 +144,8 @@ async def match_guest(
         template: (d,) unit length.
     """
     limits = await present_thresholds(session, event_id, engine)
-    looked_at = select(Photo.id).where(Photo.event_id == event_id, Photo.engine == engine)
+    # What lies in the bin is not compared, so what is known of it stands until it comes back or goes.
+    looked_at = select(Photo.id).where(Photo.event_id == event_id, Photo.engine == engine, Photo.deleted_at.is_(None))
     await session.execute(
         delete(Match).where(Match.guest_id == guest_id, Match.verdict.is_(None), Match.photo_id.in_(looked_at))
     )
@@ -186,8 +192,10 @@ async def ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
 
     While photos come in this is done now and then; how often depends on how long it took the last time.
     """
-    waits = select(Photo.id).where(Photo.event_id == event_id, Photo.state == PhotoState.WAITING).limit(1)
-    busy = await session.scalar(waits) is not None
+    waits = select(Photo.id).where(
+        Photo.event_id == event_id, Photo.state == PhotoState.WAITING, Photo.deleted_at.is_(None)
+    )
+    busy = await session.scalar(waits.limit(1)) is not None
     taken_s = await session.scalar(select(func.max(Settlement.seconds)).where(Settlement.event_id == event_id)) or 0
     await defer_once(
         session,

@@ -45,6 +45,7 @@ SELECT count(*), string_agg(uuid_send(id) || uuid_send(photo_id) || substr(halfv
   FROM (SELECT id, photo_id, template, refined
           FROM faces
          WHERE event_id = :event_id AND engine = :engine AND quality >= :quality
+           AND photo_id NOT IN (SELECT id FROM photos WHERE event_id = :event_id AND deleted_at IS NOT NULL)
            AND (photo_id, id) > (:photo_id, :id)
          ORDER BY photo_id, id
          LIMIT :limit) block

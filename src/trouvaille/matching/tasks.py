@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.core import live
+from trouvaille.core import live, metrics
 from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
 from trouvaille.core.erase import erase
@@ -23,7 +23,7 @@ from trouvaille.guests import selfies
 from trouvaille.guests.consent import ConsentNeeded, consent_of
 from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
-from trouvaille.matching import reindex, service
+from trouvaille.matching import figures, reindex, service
 from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
 from trouvaille.photos import service as photos
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
@@ -81,11 +81,14 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
 
 
 def _is_done(photo: Photo, event: Event, engine: str) -> bool:
+    if photo.deleted_at is not None:  # it is asked for again when it comes back
+        return True
     return photo.state is PhotoState.READY and (photo.engine == engine or not event.faces_on)
 
 
 async def _fail(work: Work, photo: Photo, error: Unreadable | NotFound) -> None:
     reason = _reason_of(error)
+    metrics.PHOTOS.labels("failed").inc()
     if photo.state is PhotoState.READY and photo.engine is not None:
         log.warning("photo can't be read anew", photo=str(photo.id), reason=reason)
         return
@@ -124,6 +127,7 @@ async def _keep_photo(
         kept.faces, kept.engine = len(seen.faces), engine.identity
         await session.flush()
         await engine.keep_photo(session, kept, seen)
+        await figures.note_photo(session, kept.id)
     elif event.faces_on and kept.engine is not None:
         await reindex.put_off(session, kept)
     elif event.faces_on:
@@ -132,6 +136,7 @@ async def _keep_photo(
     if event.faces_on:
         await service.ask_to_settle(session, event.id)
     await live.publish(session, f"event:{event.id}")
+    metrics.PHOTOS.labels("ready").inc()
 
 
 def _describe(photo: Photo, looked: PhotoAnalysis) -> None:
@@ -252,6 +257,7 @@ async def _keep_selfie(session: AsyncSession, engine: FaceEngine, seen: Enrolmen
     enrolment.state, enrolment.reason, enrolment.decided_at = EnrolmentState.ACCEPTED, None, now()
     await session.flush()
     await engine.keep_selfie(session, enrolment, looked, new=True)
+    await figures.note_guest(session, enrolment.guest_id)
     await service.ask_to_settle(session, enrolment.event_id)
     await selfies.tell(session, enrolment)
 

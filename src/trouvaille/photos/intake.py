@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,13 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
 from trouvaille.core.db import Sessions, transaction
-from trouvaille.core.errors import N_, Conflict
+from trouvaille.core.errors import N_, Conflict, NotFound
 from trouvaille.core.images import check_image, check_image_file, safe_file_name
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
-from trouvaille.photos.models import Photo, Source, Standing
-from trouvaille.photos.service import ask_again
+from trouvaille.photos import quotas
+from trouvaille.photos.models import Photo, PhotoState, Source, Standing
+from trouvaille.photos.service import ask_again, catch_up, make_anew
 
 
 class Duplicate(Conflict):
@@ -49,6 +51,10 @@ class Offer:
     uploaded_by: UUID | None
     file_name: str | None
     source: Source = Source.BROWSER
+    photo_id: UUID | None = None
+    """The id that the photo is to have: who offers a file once more after a failure gives the same."""
+    modified_at: datetime | None = None
+    """As the file system had it that the file came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ async def take_in(sessions: Sessions, storage: Storage, limits: Limits, offer: O
     Raises:
         FileTooLarge, NotAnImage, Truncated, TooManyPixels: nothing was kept.
         Duplicate: the event has it already.
+        QuotaReached: there is no room for it.
         Unavailable: the store is full or away.
     """
 
@@ -107,9 +114,22 @@ async def _keep(
     sessions: Sessions, storage: Storage, offer: Offer, checked: _Checked, put: Callable[[str], Awaitable[None]]
 ) -> Accepted:
     async with transaction(sessions) as session:
-        if (known := await _known(session, offer.event_id, checked.sha256)) is not None:
+        if (known := await _known(session, offer.event_id, checked.sha256)) is None:
+            # Before its bytes are kept; `_insert` has the last word.
+            await quotas.check(
+                session,
+                event_id=offer.event_id,
+                uploaded_by=offer.uploaded_by,
+                files=1,
+                size_bytes=checked.size_bytes,
+            )
+    if known is not None:
+        back = await _give_back(sessions, storage, known, put)
+        async with transaction(sessions) as session:
+            if back and known.deleted_at is None:
+                return Accepted(known.id, known.file_name)
             return await _meet(session, known, offer)
-    photo = Photo(id=uuid4(), event_id=offer.event_id)
+    photo = Photo(id=offer.photo_id or uuid4(), event_id=offer.event_id)
     await put(photo.original_key)
     name = safe_file_name(offer.file_name, checked.media_type)
     try:
@@ -121,14 +141,34 @@ async def _keep(
     except (IntegrityError, NoSuchEvent) as error:  # the event was deleted meanwhile
         await storage.delete([photo.original_key])
         raise NoSuchEvent from error
+    except quotas.QuotaReached:  # others were faster
+        await storage.delete([photo.original_key])
+        raise
     if fresh:
         return Accepted(photo.id, name)
     # The same file came twice at the same moment.
-    await storage.delete([photo.original_key])
     async with transaction(sessions) as session:
-        if (known := await _known(session, offer.event_id, checked.sha256)) is None:
-            raise NoSuchEvent
+        known = await _known(session, offer.event_id, checked.sha256)
+    if known is None or known.id != photo.id:
+        await storage.delete([photo.original_key])
+    if known is None:
+        raise NoSuchEvent
+    async with transaction(sessions) as session:
         return await _meet(session, known, offer)
+
+
+async def _give_back(sessions: Sessions, storage: Storage, known: Photo, put: Callable[[str], Awaitable[None]]) -> bool:
+    """Give a photo its original again, where the store has lost it; whether that was so."""
+    try:
+        await storage.size(known.original_key)
+    except NotFound:
+        await put(known.original_key)
+    else:
+        return False
+    if known.state is PhotoState.FAILED:
+        async with transaction(sessions) as session:
+            await make_anew(session, known.id)
+    return True
 
 
 async def _known(session: AsyncSession, event_id: UUID, sha256: bytes) -> Photo | None:
@@ -138,6 +178,8 @@ async def _known(session: AsyncSession, event_id: UUID, sha256: bytes) -> Photo 
 
 async def _meet(session: AsyncSession, known: Photo, offer: Offer) -> Accepted:
     """The event has the file: a photo that was deleted a while ago comes back, any other is a duplicate."""
+    if known.deleted_at is not None:
+        await quotas.hold(session, event_id=offer.event_id, uploaded_by=offer.uploaded_by, size_bytes=known.size_bytes)
     back = await session.scalar(
         update(Photo)
         .where(Photo.id == known.id, Photo.deleted_at.is_not(None))
@@ -146,6 +188,7 @@ async def _meet(session: AsyncSession, known: Photo, offer: Offer) -> Accepted:
     )
     if back is None:
         raise Duplicate(known.id)
+    await catch_up(session, offer.event_id, [known.id])
     await live.publish(session, f"event:{offer.event_id}")
     return Accepted(known.id, known.file_name)
 
@@ -154,6 +197,7 @@ async def _insert(session: AsyncSession, photo_id: UUID, offer: Offer, name: str
     event = await session.get(Event, offer.event_id)
     if event is None:
         raise NoSuchEvent
+    await quotas.hold(session, event_id=offer.event_id, uploaded_by=offer.uploaded_by, size_bytes=checked.size_bytes)
     row = {
         "id": photo_id,
         "event_id": offer.event_id,
@@ -163,6 +207,7 @@ async def _insert(session: AsyncSession, photo_id: UUID, offer: Offer, name: str
         "size_bytes": checked.size_bytes,
         "media_type": checked.media_type,
         "source": offer.source,
+        "modified_at": offer.modified_at,
         "standing": Standing.HELD if event.review else Standing.SHOWN,
         "in_general": event.general,
     }

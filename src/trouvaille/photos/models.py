@@ -72,6 +72,8 @@ class Photo(Identified, Base):
     asked_engine: Mapped[str | None] = mapped_column(String(120))
     # As the camera's clock said, which knows no time zone.
     taken_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=False))
+    # As the file system had it that the file came from.
+    modified_at: Mapped[datetime | None]
     shown_at: Mapped[datetime] = mapped_column(default=now)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -79,8 +81,23 @@ class Photo(Identified, Base):
         Index("uq_photos_event_sha256", event_id, sha256, unique=True),
         # Galleries run from the newest photo to the oldest.
         Index("ix_photos_gallery", event_id, text("shown_at DESC"), text("id DESC")),
+        # The same order within one photographer's photos.
+        Index("ix_photos_by", event_id, uploaded_by, text("shown_at DESC"), text("id DESC")),
+        Index("ix_photos_added", event_id, created_at, "id"),
+        Index("ix_photos_name", event_id, file_name, "id"),
+        Index("ix_photos_faces", event_id, faces, "id"),
+        Index("ix_photos_unshown", event_id, standing, postgresql_where=text("standing <> 'shown'")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
+        # Whether a file need not be sent again.
+        Index("ix_photos_size", event_id, size_bytes),
         Index("ix_photos_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(
+            "ix_photos_quota",
+            event_id,
+            uploaded_by,
+            postgresql_include=["size_bytes"],
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         Index("ix_photos_put_off", created_at, postgresql_where=text("reason = 'put_off'")),
     )
 

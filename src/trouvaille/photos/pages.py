@@ -25,13 +25,15 @@ from trouvaille.events.rights import Right
 from trouvaille.events.studio_pages import state_view
 from trouvaille.guests import messages
 from trouvaille.guests import service as guests
-from trouvaille.photos import intake, service
+from trouvaille.photos import acts, intake, listing, quotas, service
+from trouvaille.photos.acts import Act
 from trouvaille.photos.intake import Duplicate, Limits, Offer
+from trouvaille.photos.listing import Show, Sort, Wanted
 from trouvaille.photos.models import Photo
 from trouvaille.photos.reasons import reason_for
 from trouvaille.web.i18n import gettext, say
 from trouvaille.web.render import go, page, wants_json
-from trouvaille.web.site import Session, Site, ThisSite
+from trouvaille.web.site import Session, Site, ThisSite, sender_of
 from trouvaille.web.streams import stream
 
 
@@ -44,6 +46,7 @@ def is_local(link: str) -> bool:
 router = APIRouter(include_in_schema=False, prefix="/studio")
 PAGE = 120
 BATCH = 2_000
+FAILURES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ async def studio(request: Request, session: Session, site: ThisSite, viewer: Sta
 
 async def _watched(request: Request, viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
     """The event of a long request, asked for in a transaction that is over before the long part begins."""
+    site.hub.check_room(sender_of(request))
     async with transaction(site.sessions) as session:
         return (await rights.for_staff(session, require_staff(viewer), event_id, Right.UPLOAD)).id
 
@@ -130,6 +134,7 @@ async def _filled(viewer: MaybeViewer, site: ThisSite, event_id: UUID) -> UUID:
 async def _progress(session: AsyncSession, desk: Desk) -> dict[str, int]:
     """The numbers at the top of the desk; those of guests are for whoever manages the event."""
     photos = dataclasses.asdict(await service.progress(session, desk.event.id, by=desk.by))
+    photos |= (await quotas.left(session, desk.event.id, desk.by)).figures()
     if desk.by is not None:
         return photos
     turnout = await guests.turnout(session, desk.event.id)
@@ -161,14 +166,18 @@ async def _desk(
     session: Session,
     desk: Desk,
     *,
+    show: Show = Show.ALL,
+    sort: Sort = Sort.NEWEST,
     after: UUID | None = None,
     results: "Results | None" = None,
     status: int = 200,
 ) -> Response:
     event, by = desk.event, desk.by
     fragment = request.headers.get("x-fragment") == "1"
-    shown = await service.of_event(session, event.id, limit=PAGE, after=after, by=by)
-    next_url = f"/studio/{event.id}?after={shown.next_after}" if shown.next_after else None
+    shown = await listing.page_of(session, Wanted(event.id, by, show=show), sort, limit=PAGE, after=after)
+    asked = f"/studio/{event.id}?show={show.value}&sort={sort.value}"
+    failed = await listing.page_of(session, Wanted(event.id, by, show=Show.FAILED), Sort.ADDED, limit=FAILURES)
+    tally = {} if fragment else await listing.tally(session, event.id, by=by)
     return page(
         request,
         "photos/_desk_grid.html" if fragment else "photos/desk.html",
@@ -181,9 +190,13 @@ async def _desk(
         qr_svg_url=f"/studio/{event.id}/qr.svg",
         qr_png_url=f"/studio/{event.id}/qr.png?download=1",
         progress=await _progress(session, desk),
-        failures=[_failure(photo) for photo in await service.failures(session, event.id, by=by)],
+        quota=await quotas.left(session, event.id, by),
+        failures=[_failure(photo) for photo in failed.photos] if show is not Show.BIN else [],
         photos=[_tile(event, photo) for photo in shown.photos],
-        next_url=next_url,
+        next_url=f"{asked}&after={shown.next_after}" if shown.next_after else None,
+        tally=tally,
+        show=show.value,
+        sort=sort.value,
         faces_on=event.faces_on,
         state=state_view(event),
         days_left=reminders.days_left(event),
@@ -195,8 +208,15 @@ async def _desk(
 
 
 @router.get("/{event_id}")
-async def desk(request: Request, session: Session, desk: ThisDesk, after: UUID | None = None) -> Response:
-    return await _desk(request, session, desk, after=after)
+async def desk(
+    request: Request,
+    session: Session,
+    desk: ThisDesk,
+    show: Show = Show.ALL,
+    sort: Sort = Sort.NEWEST,
+    after: UUID | None = None,
+) -> Response:
+    return await _desk(request, session, desk, show=show, sort=sort, after=after)
 
 
 @dataclass(slots=True)
@@ -243,8 +263,8 @@ async def _take(site: Site, viewer: Viewer, event_id: UUID, file: UploadFile, re
             Offer(event_id, viewer.id, name),
             data,
         )
-    except Duplicate:
-        results.duplicates.append({"file_name": name})
+    except Duplicate as error:
+        results.duplicates.append({"file_name": name, "id": str(error.photo_id)})
     except Unavailable:
         raise
     except Refused as error:
@@ -253,15 +273,33 @@ async def _take(site: Site, viewer: Viewer, event_id: UUID, file: UploadFile, re
         results.accepted.append({"file_name": taken.file_name, "id": str(taken.id)})
 
 
-@router.post("/{event_id}/photos/{photo_id}/delete")
-async def delete(request: Request, session: Session, desk: ChangeableDesk, photo_id: UUID) -> Response:
-    await service.delete(session, await service.get(session, desk.event.id, photo_id, by=desk.by))
-    return Response(status_code=204) if wants_json(request) else go(f"/studio/{desk.event.id}")
+@router.post("/{event_id}/photos/acts")
+async def act(request: Request, session: Session, site: ThisSite, desk: ChangeableDesk) -> Response:
+    """Do one thing with many photos: those named in ``photos``, or with ``all`` every one that fits the filter."""
+    form = await request.form()
+    try:
+        what, show = Act(str(form.get("act"))), Show(str(form.get("show", "all")))
+        ids = [UUID(each) for field in form.getlist("photos") for each in str(field).split()]
+    except ValueError as error:
+        raise Invalid from error
+    wanted = Wanted(desk.event.id, desk.by, show=show)
+    done = await acts.act(
+        session, what, wanted if form.get("all") == "yes" else wanted.only(*ids), bin_days=site.limits.bin_days
+    )
+    if wants_json(request):
+        return JSONResponse(
+            {"changed": done.changed, "undo": {to: [str(i) for i in ids] for to, ids in done.undo.items()}}
+        )
+    return go(f"/studio/{desk.event.id}?show={show.value}")
 
 
-@router.post("/{event_id}/photos/{photo_id}/retry")
-async def retry(request: Request, session: Session, desk: ChangeableDesk, photo_id: UUID) -> Response:
-    await service.retry(session, await service.get(session, desk.event.id, photo_id, by=desk.by))
+@router.post("/{event_id}/photos/{photo_id}/{what}")
+async def act_on_one(
+    request: Request, session: Session, site: ThisSite, desk: ChangeableDesk, photo_id: UUID, what: Act
+) -> Response:
+    photo = await service.get(session, desk.event.id, photo_id, by=desk.by)
+    wanted = Wanted(desk.event.id, desk.by).only(photo.id)
+    await acts.act(session, what, wanted, bin_days=site.limits.bin_days)
     return Response(status_code=204) if wants_json(request) else go(f"/studio/{desk.event.id}")
 
 

@@ -8,6 +8,7 @@ REASONS = {
     "too_many_pixels": N_("This picture has more pixels than this server accepts."),
     "unsupported": N_("This kind of picture is not supported. Please export it as JPEG."),
     "worker_died": N_("Reading this file stopped the worker twice. It was set aside; the others go on."),
+    "lost": N_("The server has lost this file. Please send it again."),
     "internal": N_("Something went wrong on the server while reading this file. You can try again."),
 }
 

@@ -1,4 +1,4 @@
-"""Photos of an event: counting, retrying and deleting them."""
+"""Photos of an event: counting them, having them looked at, and removing them for good."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +18,8 @@ from trouvaille.events.models import Event
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 
 INDEX_JOB = "matching.index_photo"
+LOST = "lost"
+"""The reason of a photo of which the store has nothing any more."""
 ERASED_AT_ONCE = 500
 SETTLE_JOB = "matching.settle"
 SETTLE_PRIORITY = 1
@@ -74,47 +76,19 @@ async def progresses(
             func.coalesce(func.sum(Photo.faces), 0),
             func.count().filter(Photo.state == PhotoState.READY, Photo.reason == PUT_OFF),
         )
-        .where(or_(Photo.event_id.in_(of_all), and_(Photo.event_id.in_(of_own), Photo.uploaded_by == by)))
+        .where(
+            Photo.deleted_at.is_(None),
+            or_(Photo.event_id.in_(of_all), and_(Photo.event_id.in_(of_own), Photo.uploaded_by == by)),
+        )
         .group_by(Photo.event_id)
     )
     return {event_id: Progress(*map(int, counts)) for event_id, *counts in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some photos, newest first, and where the next ones begin."""
-
-    photos: list[Photo]
-    next_after: UUID | None
 
 
 def after_photo(photo_id: UUID) -> ColumnElement[bool]:
     """Photos that come after one, in the galleries' order."""
     there = select(Photo.shown_at, Photo.id).where(Photo.id == photo_id).subquery()
     return tuple_(Photo.shown_at, Photo.id) < select(there.c.shown_at, there.c.id).scalar_subquery()
-
-
-def _added(event_id: UUID, by: UUID | None) -> Select[Photo]:
-    query = select(Photo).where(Photo.event_id == event_id)
-    return query.where(Photo.uploaded_by == by) if by else query
-
-
-async def of_event(
-    session: AsyncSession, event_id: UUID, *, limit: int, after: UUID | None = None, by: UUID | None = None
-) -> Page:
-    """The photos of an event as staff see them, whatever their state; all, or those that ``by`` has added."""
-    query = _added(event_id, by)
-    if after is not None:
-        query = query.where(after_photo(after))
-    query = query.order_by(Photo.shown_at.desc(), Photo.id.desc()).limit(limit + 1)
-    photos = list(await session.scalars(query))
-    return Page(photos[:limit], photos[limit - 1].id if len(photos) > limit else None)
-
-
-async def failures(session: AsyncSession, event_id: UUID, *, limit: int = 200, by: UUID | None = None) -> list[Photo]:
-    """The photos that could not be read, newest first; all, or those that ``by`` has added."""
-    query = _added(event_id, by).where(Photo.state == PhotoState.FAILED)
-    return list(await session.scalars(query.order_by(Photo.created_at.desc(), Photo.id).limit(limit)))
 
 
 async def get(session: AsyncSession, event_id: UUID, photo_id: UUID, *, by: UUID | None = None) -> Photo:
@@ -129,33 +103,25 @@ async def get(session: AsyncSession, event_id: UUID, photo_id: UUID, *, by: UUID
     return photo
 
 
-async def retry(session: AsyncSession, photo: Photo) -> None:
-    """Look at a failed photo again; one that did not fail is left alone."""
-    changed = await session.execute(
-        update(Photo)
-        .where(Photo.id == photo.id, Photo.state == PhotoState.FAILED)
-        .values(state=PhotoState.WAITING, reason=None)
-        .returning(Photo.id)
-    )
-    if changed.first() is not None:
-        await ask_again(session, photo)
-        await live.publish(session, f"event:{photo.event_id}")
+async def catch_up(session: AsyncSession, event_id: UUID, ids: Sequence[UUID]) -> None:
+    """Do for photos that come back from the bin what was not done while they lay there."""
+    if not ids:
+        return
+    unread = or_(Photo.state == PhotoState.WAITING, Photo.engine.is_(None))
+    await ask_for_index(session, select(Photo.id, Photo.event_id).where(Photo.id.in_(ids), unread))
+    await ask_to_settle(session, event_id)
 
 
-async def delete(session: AsyncSession, photo: Photo) -> None:
-    """Remove a photo with its faces and matches; its bytes follow in a job."""
-    folder, event_id = photo.folder, photo.event_id
-    await session.delete(photo)
-    await session.flush()
-    if photo.engine is not None:  # what other faces learnt from these goes too
-        await _ask_to_settle(session, event_id)
-    await erase(session, prefix=folder)
-    await live.publish(session, f"event:{event_id}")
+async def purge(session: AsyncSession, *, older_than_days: int) -> int:
+    """Remove for good what has lain in the bin for so long; returns how many photos that were."""
+    first = select(Photo.id).where(Photo.deleted_at <= now() - timedelta(days=older_than_days)).limit(ERASED_AT_ONCE)
+    return await erase_photos(session, Photo.id.in_(first))
 
 
 async def uploads_elsewhere(session: AsyncSession, staff_id: UUID, *, but_not_in: Sequence[UUID]) -> int:
     """How many photos somebody has added to other events than these."""
-    return await session.scalar(select(func.count()).where(*_elsewhere(staff_id, but_not_in))) or 0
+    here = (*_elsewhere(staff_id, but_not_in), Photo.deleted_at.is_(None))
+    return await session.scalar(select(func.count()).where(*here)) or 0
 
 
 def _elsewhere(staff_id: UUID, but_not_in: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:
@@ -164,9 +130,14 @@ def _elsewhere(staff_id: UUID, but_not_in: Sequence[UUID]) -> tuple[ColumnElemen
 
 async def delete_uploads(session: AsyncSession, staff_id: UUID, *, but_not_in: Sequence[UUID]) -> int:
     """Remove every photo that somebody has added to other events than these; returns how many there were."""
+    return await erase_photos(session, *_elsewhere(staff_id, but_not_in))
+
+
+async def erase_photos(session: AsyncSession, *conditions: ColumnElement[bool]) -> int:
+    """Remove photos for good, with faces and matches; their bytes follow in a job. Returns how many there were."""
     gone = await session.execute(
         delete_rows(Photo)
-        .where(*_elsewhere(staff_id, but_not_in))
+        .where(*conditions)
         .returning(Photo.id, Photo.event_id, Photo.engine.is_not(None))
         .execution_options(synchronize_session=False)
     )
@@ -177,14 +148,31 @@ async def delete_uploads(session: AsyncSession, staff_id: UUID, *, but_not_in: S
     for event_id in {event_id for _, event_id, _ in rows}:
         await live.publish(session, f"event:{event_id}")
     for event_id in {event_id for _, event_id, was_read in rows if was_read}:
-        await _ask_to_settle(session, event_id)
+        await ask_to_settle(session, event_id)
     return len(rows)
 
 
-async def _ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
+async def ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
+    """Have the matches of an event follow from the faces that it has now."""
     await defer_once(
         session, SETTLE_JOB, key="event_id", queue=UPKEEP, priority=SETTLE_PRIORITY, after_s=2, event_id=event_id
     )
+
+
+def stored_keys(photo: Photo, *, possible: bool = False) -> list[str]:
+    """Where the bytes of a photo lie: the original first, then its renditions.
+
+    Args:
+        possible: also those that a worker may be about to write.
+    """
+    made = possible or photo.state is PhotoState.READY
+    return [photo.original_key, *(photo.rendition_key(name) for name in ("thumb", "view") if made)]
+
+
+async def make_anew(session: AsyncSession, photo_id: UUID) -> int:
+    """Have everything made again that follows from the original; returns how many jobs were asked for."""
+    await session.execute(update(Photo).where(Photo.id == photo_id).values(state=PhotoState.WAITING, reason=None))
+    return await ask_for_index(session, select(Photo.id, Photo.event_id).where(Photo.id == photo_id))
 
 
 async def set_failed(session: AsyncSession, photo_id: UUID, reason: str) -> None:
@@ -217,14 +205,16 @@ async def ask_for_index(session: AsyncSession, wanted: Select[UUID, UUID]) -> in
 async def look_for_faces(session: AsyncSession, event: Event) -> int:
     """Have the photos looked at again that were read while face finding was off."""
     query = select(Photo.id, Photo.event_id).where(
-        Photo.event_id == event.id, Photo.engine.is_(None), Photo.state == PhotoState.READY
+        Photo.event_id == event.id, Photo.engine.is_(None), Photo.state == PhotoState.READY, Photo.deleted_at.is_(None)
     )
     return await ask_for_index(session, query)
 
 
 async def resume_put_off(session: AsyncSession, *, most: int) -> int:
     """Ask again for photos whose faces could not be looked at when their turn came, the oldest first."""
-    query = select(Photo.id, Photo.event_id).where(Photo.state == PhotoState.READY, Photo.reason == PUT_OFF)
+    query = select(Photo.id, Photo.event_id).where(
+        Photo.state == PhotoState.READY, Photo.reason == PUT_OFF, Photo.deleted_at.is_(None)
+    )
     return await ask_for_index(session, query.order_by(Photo.created_at).limit(most))
 
 
@@ -232,7 +222,11 @@ async def requeue_forgotten(session: AsyncSession, *, older_than_s: float = 60) 
     """Ask again for photos that wait although no job is about them, as after a worker that was stopped hard."""
     query = (
         select(Photo.id, Photo.event_id)
-        .where(Photo.state == PhotoState.WAITING, Photo.created_at < now() - timedelta(seconds=older_than_s))
+        .where(
+            Photo.state == PhotoState.WAITING,
+            Photo.deleted_at.is_(None),
+            Photo.created_at < now() - timedelta(seconds=older_than_s),
+        )
         .limit(1000)
     )
     return await ask_for_index(session, query)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.errors import N_, Invalid, NotFound
+from trouvaille.core.paging import Key, Slice, slice_of
 from trouvaille.guests import service as guests
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching.models import Match
@@ -146,6 +147,16 @@ async def of_event(
     if limit is None or len(rows) <= limit:
         return Page(rows, None)
     return Page(rows[:limit], rows[limit - 1].id)
+
+
+async def slice_of_event(
+    session: AsyncSession, event_id: UUID, *, search: str, only: Only, limit: int, cursor: str
+) -> Slice[Row]:
+    """A part of the list behind a cursor, which goes on where a guest has been removed meanwhile."""
+    keys = (Key(func.lower(Guest.display_name), str), Key(Guest.id, UUID))
+    query = _rows(event_id, search, only).order_by(None)
+    found = await slice_of(session, query, keys, limit=limit, cursor=cursor)
+    return Slice([_row(*row) for row in found.items], found.cursor)
 
 
 async def count(session: AsyncSession, event_id: UUID, *, search: str, only: Only) -> int:

@@ -14,7 +14,20 @@ from trouvaille.web import i18n
 
 PACKAGE = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
-SLICES = ("web", "accounts", "events", "guests", "photos", "rekognition", "delivery", "privacy", "crew", "roster")
+SLICES = (
+    "web",
+    "accounts",
+    "events",
+    "guests",
+    "photos",
+    "rekognition",
+    "delivery",
+    "privacy",
+    "crew",
+    "cameras",
+    "roster",
+    "operations",
+)
 
 
 class AssetsMissing(RuntimeError):
@@ -118,6 +131,6 @@ def wants_json(request: Request) -> bool:
 
 
 def for_scripts(request: Request) -> bool:
-    """Whether an address belongs to the API, or an access token comes along: then nobody looks at pages."""
+    """Whether the API is asked, or an access token or a file in parts comes along: then nobody looks at pages."""
     brings_token = request.headers.get("authorization", "").lower().startswith("bearer ")
-    return brings_token or request.url.path.startswith("/api/")
+    return brings_token or "tus-resumable" in request.headers or request.url.path.startswith("/api/")

@@ -1,14 +1,16 @@
 """What holds for every request: where it may come from, how large it may be, what browsers may do with it."""
 
+import sys
 from urllib.parse import urlparse
 
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trouvaille.core.errors import TooLarge
+from trouvaille.web.site import FILE_BODY
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 POLICY = (
@@ -26,12 +28,21 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 FORM_BYTES = 256 * 1024
+LIST_BYTES = 2 * 1024**2
 
 
 def _is_plain_form(content_type: str) -> bool:
     """Whether a form is in UTF-8, as every browser sends it: the parser takes any codec's name, and some can't read."""
     kind, options = parse_options_header(content_type)
     return kind != b"multipart/form-data" or options.get(b"charset", b"utf-8").lower() in (b"utf-8", b"utf8")
+
+
+def _refused(request: Request, status: int, kind: str, text: str) -> Response:
+    """A request that reaches no route: a problem for programs, a line of text for everybody else."""
+    if not request.url.path.startswith("/api/"):
+        return PlainTextResponse(text, status)
+    names = {"type": f"/api#{kind}", "title": text, "status": status, "detail": text, "code": kind.replace("-", "_")}
+    return JSONResponse(names, status, media_type="application/problem+json")
 
 
 class BodyTooLarge(TooLarge):
@@ -52,12 +63,14 @@ class Guard:
             return await self.app(scope, receive, send)
         request = Request(scope)
         if request.method not in SAFE and not self._same_origin(request.headers):
-            return await PlainTextResponse("This request came from another site.", 403)(scope, receive, send)
+            return await _refused(request, 403, "forbidden", "This request came from another site.")(
+                scope, receive, send
+            )
         limit_bytes = self._limit(request.url.path)
         if int(request.headers.get("content-length") or 0) > limit_bytes:
-            return await PlainTextResponse("Too large.", 413)(scope, receive, send)
+            return await _refused(request, 413, "too-large", "Too large.")(scope, receive, send)
         if not _is_plain_form(request.headers.get("content-type", "")):
-            return await PlainTextResponse("Forms come as UTF-8.", 400)(scope, receive, send)
+            return await _refused(request, 400, "refused", "Forms come as UTF-8.")(scope, receive, send)
         seen = 0
 
         async def counted() -> Message:
@@ -94,6 +107,10 @@ class Guard:
         return bool(site) and site in {headers.get("host"), self.public_host}
 
     def _limit(self, path: str) -> int:
+        if FILE_BODY.fullmatch(path):
+            return sys.maxsize
+        if path.endswith("/uploads/known"):
+            return LIST_BYTES
         if path.startswith("/studio/") and path.endswith("/photos"):
             return self.upload_bytes
         if path.endswith(("/selfie", "/picture")):

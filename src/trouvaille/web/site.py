@@ -1,5 +1,6 @@
 """What every request can reach: the parts of this web process, and the request's one transaction."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,12 +17,13 @@ from trouvaille.core.storage import Storage
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What this server accepts."""
+    """What this server accepts, and for how long a deleted photo can be brought back."""
 
     photo_bytes: int
     photo_pixels: int
     upload_bytes: int
     selfie_bytes: int
+    bin_days: int = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class Site:
     has_costs: bool = False
     sends_mail: bool = False
     operator_contact: str | None = None
+    # Where cameras send to by FTP; None where they can't. ``ftp_plain``: also those that know no TLS.
+    ftp_port: int | None = None
+    ftp_plain: bool = False
+    ftp_host: str | None = None
     providers: tuple[Provider, ...] = ()
 
 
@@ -63,6 +69,8 @@ def sender_of(request: Request) -> str:
 
 # These read their large bodies themselves, after a first look at who sends them.
 LARGE_BODIES = ("/selfie", "/photos", "/picture")
+# A file, whole or in parts; the receiver holds it to the size that it was said to have.
+FILE_BODY = re.compile(r"/(studio|api/v1/events)/[^/]+/uploads(/[0-9a-fA-F-]{36})?")
 
 
 async def read_form(request: Request) -> None:
@@ -70,7 +78,8 @@ async def read_form(request: Request) -> None:
 
     The request keeps what was read, so the page's own reading costs nothing.
     """
-    if request.method == "POST" and not request.url.path.endswith(LARGE_BODIES):
+    path = request.url.path
+    if request.method == "POST" and not path.endswith(LARGE_BODIES) and not FILE_BODY.fullmatch(path):
         await request.form()
 
 

@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.sse import ServerSentEvent
 
 from trouvaille.core.errors import Refused
-from trouvaille.web.site import Site
+from trouvaille.web.site import Site, sender_of
 
 # Proxies close silent connections after a minute; a comment keeps them open.
 PING_S = 20.0
@@ -26,6 +26,12 @@ async def stream(site: Site, request: Request, topics: tuple[str, ...], look: Lo
             transaction, since none may stay open as long as a page does, and asks anew whether the viewer may look:
             what it refuses ends the stream.
     """
+    with site.hub.seat(sender_of(request)):
+        async for event in _events(site, request, topics, look):
+            yield event
+
+
+async def _events(site: Site, request: Request, topics: tuple[str, ...], look: Look) -> AsyncIterator[ServerSentEvent]:
     async with site.hub.listen(*topics) as listener:
         for event in await look({}):
             yield event

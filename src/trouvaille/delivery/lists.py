@@ -1,0 +1,175 @@
+"""Lists of photos as one looks through them: a part of the gallery, its order, and what it is narrowed to."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from trouvaille.accounts.models import Staff
+from trouvaille.accounts.service import Viewer
+from trouvaille.delivery.access import Seen, Show, photos_seen, seen, visible
+from trouvaille.events.models import Event
+from trouvaille.photos.models import Photo
+
+GAP = timedelta(minutes=45)
+"""A longer pause between two photos separates two moments of an event."""
+MOST_AT_ONCE = 5_000
+
+
+class Sort(StrEnum):
+    """The order of a list."""
+
+    NEWEST = "newest"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stretch of an event without a long pause, by the cameras' clocks."""
+
+    first: datetime
+    last: datetime
+    photos: int
+
+    @property
+    def key(self) -> str:
+        """How an address names it. Any time within it leads there, so it survives photos that come later."""
+        return self.first.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody looks at."""
+
+    show: Show
+    sort: Sort = Sort.NEWEST
+    by: UUID | None = None
+    at: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some photos of a list, and the last one when there may be more."""
+
+    photos: list[Seen]
+    next_after: UUID | None
+
+
+def _place(photo_id: UUID) -> ColumnElement[Any]:
+    there = select(Photo.shown_at, Photo.id).where(Photo.id == photo_id).subquery()
+    return select(there.c.shown_at, there.c.id).scalar_subquery()
+
+
+def _beyond(photo_id: UUID, sort: Sort) -> ColumnElement[bool]:
+    """Photos that come after one in this order."""
+    here = tuple_(Photo.shown_at, Photo.id)
+    return here > _place(photo_id) if sort is Sort.TIME else here < _place(photo_id)
+
+
+def _narrowed(wish: Wish) -> ColumnElement[bool]:
+    parts: list[ColumnElement[bool]] = []
+    if wish.by is not None:
+        parts.append(Photo.uploaded_by == wish.by)
+    if wish.at is not None:
+        # Of photos whose time is known, it is also what they are sorted by, so that the list's index serves.
+        span = Photo.shown_at.between(wish.at.first.replace(tzinfo=UTC), wish.at.last.replace(tzinfo=UTC))
+        parts += [span, Photo.taken_at.is_not(None)]
+    return and_(True, *parts)
+
+
+def _ordered(query: Select[*tuple[Any, ...]], sort: Sort) -> Select[*tuple[Any, ...]]:
+    if sort is Sort.TIME:
+        return query.order_by(Photo.shown_at, Photo.id)
+    return query.order_by(Photo.shown_at.desc(), Photo.id.desc())
+
+
+async def gallery(
+    session: AsyncSession,
+    event: Event,
+    guest: Viewer | None,
+    wish: Wish,
+    *,
+    limit: int,
+    after: UUID | None = None,
+    through: UUID | None = None,
+) -> Page:
+    """A piece of a list, in one query.
+
+    Args:
+        after: the last photo of the piece before.
+        through: instead of ``limit``, go as far as this photo: somebody comes back to it.
+    """
+    query = _ordered(photos_seen(event, guest, wish.show).where(_narrowed(wish)), wish.sort)
+    if after is not None:
+        query = query.where(_beyond(after, wish.sort))
+    if through is not None:
+        query, limit = query.where(not_(_beyond(through, wish.sort))), MOST_AT_ONCE
+    photos = [seen(guest, row) for row in await session.execute(query.limit(limit + 1))]
+    more = len(photos) > limit or (through is not None and bool(photos))
+    return Page(photos[:limit], photos[:limit][-1].photo.id if more else None)
+
+
+async def gone(session: AsyncSession, event: Event, guest: Viewer | None, wish: Wish, ids: list[UUID]) -> list[UUID]:
+    """Those of some photos that are no longer in a list."""
+    there = select(Photo.id).where(visible(event, guest, wish.show), _narrowed(wish), Photo.id.in_(ids))
+    left = set(await session.scalars(there))
+    return [photo_id for photo_id in ids if photo_id not in left]
+
+
+async def neighbours(
+    session: AsyncSession, event: Event, guest: Viewer | None, wish: Wish, photo_id: UUID
+) -> tuple[UUID | None, UUID | None]:
+    """The photos before and after one in a list."""
+    ids = select(Photo.id).where(visible(event, guest, wish.show), _narrowed(wish))
+    after = await session.scalar(_ordered(ids.where(_beyond(photo_id, wish.sort)), wish.sort).limit(1))
+    back = Sort.NEWEST if wish.sort is Sort.TIME else Sort.TIME
+    before = await session.scalar(_ordered(ids.where(_beyond(photo_id, back)), back).limit(1))
+    return before, after
+
+
+async def photographers(
+    session: AsyncSession, event: Event, guest: Viewer | None, show: Show
+) -> list[tuple[UUID, str, int]]:
+    """Who took the photos of a part of the gallery: id, name as guests read it, how many; by name."""
+    rows = await session.execute(
+        select(Staff.id, Staff.display_name, func.count())
+        .join(Photo, Photo.uploaded_by == Staff.id)
+        .where(visible(event, guest, show))
+        .group_by(Staff.id)
+        .order_by(func.lower(Staff.display_name), Staff.id)
+    )
+    return [(staff_id, name, count) for staff_id, name, count in rows]
+
+
+async def moments(session: AsyncSession, event: Event, guest: Viewer | None, show: Show) -> list[Moment]:
+    """The moments of a part of the gallery, in time order."""
+    taken = Photo.taken_at
+    pause = taken - func.lag(taken).over(order_by=taken)
+    marked = (
+        select(taken.label("taken"), case((pause > GAP, 1), else_=0).label("begins"))
+        .where(visible(event, guest, show), taken.is_not(None))
+        .subquery()
+    )
+    numbered = select(
+        marked.c.taken, func.sum(marked.c.begins).over(order_by=marked.c.taken).label("number")
+    ).subquery()
+    rows = await session.execute(
+        select(func.min(numbered.c.taken), func.max(numbered.c.taken), func.count())
+        .group_by(numbered.c.number)
+        .order_by(func.min(numbered.c.taken))
+    )
+    return [Moment(first, last, count) for first, last, count in rows]
+
+
+def moment_at(found: list[Moment], key: str) -> Moment | None:
+    """The moment that an address names; None where there is none (any more)."""
+    try:
+        instant = datetime.fromisoformat(key).replace(tzinfo=None)
+    except ValueError:
+        return None
+    inside = (each for each in found if each.first.replace(microsecond=0) <= instant <= each.last)
+    return next(inside, None)

@@ -1,0 +1,120 @@
+"""Photos, lists and moments as the templates show them."""
+
+import base64
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from babel.dates import format_datetime
+
+from trouvaille.accounts.service import Viewer
+from trouvaille.delivery import access
+from trouvaille.delivery.access import Counts, Seen, Show
+from trouvaille.delivery.lists import Moment, Sort, Wish
+from trouvaille.events.models import Downloads, Event
+from trouvaille.web import i18n
+from trouvaille.web.i18n import gettext
+
+THUMB_SIDE_PX, VIEW_SIDE_PX = 480, 2048
+"""The longest sides of the renditions, as ``vision.renditions`` makes them; a test holds the two together."""
+
+
+def query_of(wish: Wish, **more: object) -> str:
+    """The part of an address that says what somebody looks at; what is usual is left out."""
+    parts: dict[str, object] = {"show": wish.show.value}
+    if wish.sort is not Sort.NEWEST:
+        parts["sort"] = wish.sort.value
+    if wish.by is not None:
+        parts["by"] = wish.by
+    if wish.at is not None:
+        parts["at"] = wish.at.key
+    return urlencode(parts | {name: value for name, value in more.items() if value is not None})
+
+
+def width_of(width_px: int, height_px: int, side_px: int) -> int:
+    """How wide a rendition is whose longest side is ``side_px``, of a photo that may be smaller."""
+    return round(width_px * min(1, side_px / max(width_px, height_px)))
+
+
+def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
+    """A photo as the templates show it."""
+    photo = seen.photo
+    address = f"/e/{event.code}/p/{photo.id}"
+    version = f"?v={seen.veiled}" if seen.veiled else ""
+    width_px, height_px = photo.width_px or 3, photo.height_px or 2
+    takes = sizes_allowed(event, seen)
+    return {
+        "id": photo.id,
+        "thumb_url": f"{address}/thumb{version}",
+        "view_url": f"{address}/view{version}",
+        "thumb_px": width_of(width_px, height_px, THUMB_SIDE_PX),
+        "view_px": width_of(width_px, height_px, VIEW_SIDE_PX),
+        "ratio": round(width_px / height_px, 2),
+        "placeholder": base64.b64encode(photo.placeholder).decode() if photo.placeholder and not seen.veiled else None,
+        "download_url": f"{address}/download" if takes else None,
+        "small_url": f"{address}/download?size=view" if len(takes) > 1 else None,
+        "page_url": f"/e/{event.code}/photos/{photo.id}" + (f"?{query_of(wish)}" if wish else ""),
+        "size_bytes": photo.size_bytes,
+        "width_px": photo.width_px,
+        "height_px": photo.height_px,
+        "file_name": photo.file_name,
+        "taken_at": photo.taken_at,
+        "tier": seen.tier.value if seen.tier else None,
+        "verdict": seen.verdict.value if seen.verdict else None,
+        "face_box": seen.face_box,
+        "is_mine": seen.is_mine,
+        "is_favourite": seen.is_favourite,
+        "veil": seen.veil.value if seen.veil else None,
+    }
+
+
+def sizes_allowed(event: Event, seen: Seen) -> list[Downloads]:
+    """In which sizes somebody may take a photo home, the largest first; of a veiled one there is no original."""
+    if event.downloads is Downloads.NONE:
+        return []
+    if event.downloads is Downloads.VIEW or seen.veiled:
+        return [Downloads.VIEW]
+    return [Downloads.ORIGINAL, Downloads.VIEW]
+
+
+def tabs(event: Event, guest: Viewer | None, counts: Counts) -> list[tuple[str, str, int, str]]:
+    """Key, label, number and address of each part of the gallery."""
+    here = f"/e/{event.code}/photos?show="
+    made = []
+    if event.faces_on and guest is not None:
+        made.append(("mine", gettext("My photos"), counts.mine, f"{here}mine"))
+        made.append(("maybe", gettext("Maybe me"), counts.maybe, f"{here}maybe"))
+    if access.has_general(event):
+        made.append(("all", gettext("All photos"), counts.all, f"{here}all"))
+    if guest is not None:
+        made.append(("favourites", gettext("Favourites"), counts.favourites, f"{here}favourites"))
+    return made
+
+
+def moment_title(moment: Moment, *, long: bool) -> str:
+    """Saturday 19:40–20:30. ``long``: with the date, where a weekday alone would say too little."""
+    locale = i18n.current()
+    day = format_datetime(moment.first, "EEEE d MMMM" if long else "EEEE", locale=locale).capitalize()
+    first, last = (f"{at:%H:%M}" for at in (moment.first, moment.last))
+    return f"{day} {first}" if first == last else f"{day} {first}–{last}"
+
+
+def moment_choices(moments: list[Moment]) -> list[tuple[str, str, int]]:
+    """Key, title and number of photos of each moment."""
+    long = bool(moments) and (moments[-1].last - moments[0].first).days >= 6
+    return [(each.key, moment_title(each, long=long), each.photos) for each in moments]
+
+
+def filters(wish: Wish, photographers: list[tuple[UUID, str, int]], moments: list[Moment]) -> dict[str, Any]:
+    """What a list may be sorted by and narrowed to; a choice of one is none."""
+    return {
+        "sort": wish.sort.value,
+        "by": str(wish.by) if wish.by else "",
+        "at": wish.at.key if wish.at else "",
+        "photographers": photographers if len(photographers) > 1 or wish.by else [],
+        "moments": moment_choices(moments) if len(moments) > 1 else [],
+        "narrowed": wish.by is not None or wish.at is not None,
+    }
+
+
+SHOWS_WITH_FILTERS = (Show.MINE, Show.ALL, Show.FAVOURITES)

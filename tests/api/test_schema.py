@@ -1,0 +1,67 @@
+"""The API keeps to its description, whatever it is sent: requests made up by schemathesis, always the same ones."""
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, seed
+from hypothesis import settings as bounds
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.api.conftest import Script, jpeg
+from tests.web_process import web_process
+from trouvaille.settings import Settings
+
+EXAMPLES = 25
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+def _try(operation: Any, script: Script, there: dict[str, str]) -> set[int]:
+    """Send an operation requests that fit its description and such that don't; returns the statuses."""
+    seen: set[int] = set()
+
+    @seed(20_270_619)
+    @bounds(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=st.one_of(*(operation.as_strategy(mode) for mode in GenerationMode)), exists=st.booleans())
+    def ask(case: Case, exists: bool) -> None:
+        if exists:  # made-up ids all end in the same 404
+            known = {name: each for name, each in there.items() if f"{{{name}}}" in case.path}
+            case.path_parameters = {**(case.path_parameters or {}), **known}
+        headers = {"Authorization": f"Bearer {script.token}"}
+        seen.add(case.call_and_validate(headers=headers, checks=CHECKS).status_code)
+
+    ask()
+    return seen
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("kind", ["organiser", "administrator"])
+def test_no_request_breaks_the_server_and_every_answer_fits_the_description(
+    kind: str, organiser: Script, administrator: Script, settings: Settings
+) -> None:
+    script = {"organiser": organiser, "administrator": administrator}[kind]
+    photo = script.person.upload(("photo.jpg", jpeg()))["accepted"][0]
+    there = {"event_id": script.person.event_id, "photo_id": photo["id"]}
+    with web_process(settings, pool_size=4) as address:
+        schema = schemathesis.openapi.from_url(f"{address}/api/v1/openapi.json")
+        operations = [found.ok() for found in schema.get_all_operations()]
+        statuses = {operation.label: _try(operation, script, there) for operation in operations}
+    # It would prove nothing if all requests had been turned away at the door.
+    assert {201, 422} <= statuses["POST /api/v1/events"]
+    assert {200, 422} <= statuses["PATCH /api/v1/events/{event_id}"]
+    assert {200, 404} <= statuses["GET /api/v1/events/{event_id}/photos"]
+    assert not any(status in each for each in statuses.values() for status in (401, 403)), statuses
