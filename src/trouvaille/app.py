@@ -20,6 +20,7 @@ from trouvaille.cameras import pages as cameras_pages
 from trouvaille.core import metrics, traces
 from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
+from trouvaille.core.moving import following
 from trouvaille.core.openid import OpenId
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
@@ -129,7 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         environment()
         traces.configure("web")
-        async with site.hub, app.state.reporter:
+        async with site.hub, app.state.reporter, following(sessions, site.storage):
             sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver, settings.database_url or ""))
             yield
             sweeping.cancel()

@@ -13,6 +13,7 @@ import typer
 
 from trouvaille import __version__, logs
 from trouvaille.settings import Settings
+from trouvaille.storage_commands import storage
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +25,7 @@ admin = typer.Typer(no_args_is_help=True, help="Accounts and upkeep of this inst
 cli.add_typer(admin, name="admin")
 rekognition = typer.Typer(no_args_is_help=True, help="What the second engine costs, and what it keeps in the account.")
 cli.add_typer(rekognition, name="rekognition")
+cli.add_typer(storage, name="storage")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]

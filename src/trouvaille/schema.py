@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 
 from trouvaille.accounts import models as accounts
 from trouvaille.cameras import models as cameras
-from trouvaille.core import jobs, mail, snapshots
+from trouvaille.core import jobs, mail, moving, snapshots
 from trouvaille.core.db import Base, driver_url
 from trouvaille.crew import models as crew
 from trouvaille.delivery import models as delivery
@@ -39,6 +39,7 @@ MODELS = (
     delivery,
     jobs,
     mail,
+    moving,
     ingest,
     imports,
     snapshots,

@@ -18,6 +18,7 @@ from trouvaille.core.legal import Legal
 from trouvaille.core.provider import GOOGLE, Provider, is_safe
 from trouvaille.core.quota import Defaults
 from trouvaille.core.relay import Relay, Security
+from trouvaille.core.stores import check_url
 
 
 def default_data_dir() -> Path:
@@ -153,6 +154,11 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("DATABASE_URL must start with postgresql://")
         return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        return value and check_url(value)
 
     @field_validator("ftp_passive_ports")
     @classmethod

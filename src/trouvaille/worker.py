@@ -19,6 +19,7 @@ from trouvaille.accounts import tasks as accounts_tasks
 from trouvaille.core import erase, mail, metrics, traces
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
 from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
+from trouvaille.core.moving import following
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
@@ -118,7 +119,7 @@ async def run(
         await _revive(sessions, settings)
         await _keep_house(work, settings)
     try:
-        async with reporter, _opened(connector) as jobs:
+        async with reporter, _opened(connector) as jobs, following(sessions, work.storage):
             log.info("worker ready", queues=list(queues))
             while True:
                 await jobs.run_worker_async(

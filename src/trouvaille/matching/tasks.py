@@ -14,7 +14,7 @@ from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import NotFound
-from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
+from trouvaille.core.jobs import AWAY, PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.faces import service as faces
@@ -38,7 +38,10 @@ log = structlog.get_logger()
 
 async def _give_up_photo(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
     photo = await session.get(Photo, UUID(args["photo_id"]))
-    if photo is not None and not _is_shown_already(photo):
+    if photo is not None and reason == AWAY:
+        # Nothing is wrong with it: it waits, and is asked for again (``photos.requeue_forgotten``, ``reindex.ask``).
+        await reindex.put_off(session, photo)
+    elif photo is not None and not _is_shown_already(photo):
         await photos.set_failed(session, photo.id, reason)
 
 
@@ -159,7 +162,7 @@ async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: s
         return
     if reason != "worker_died" and enrolment.reason == SELFIE_PUT_OFF:
         return  # it is asked for again
-    await selfies.refuse(session, enrolment, reason)
+    await selfies.refuse(session, enrolment, "internal" if reason == AWAY else reason)
 
 
 @job("matching.enrol", queue=SELFIES, abandon=_give_up_selfie)

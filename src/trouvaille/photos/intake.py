@@ -16,14 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
 from trouvaille.core.db import Sessions, transaction
-from trouvaille.core.errors import N_, Conflict
+from trouvaille.core.errors import N_, Conflict, NotFound
 from trouvaille.core.images import check_image, check_image_file, safe_file_name
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.photos import quotas
-from trouvaille.photos.models import Photo, Source, Standing
-from trouvaille.photos.service import ask_again, catch_up
+from trouvaille.photos.models import Photo, PhotoState, Source, Standing
+from trouvaille.photos.service import ask_again, catch_up, make_anew
 
 
 class Duplicate(Conflict):
@@ -148,16 +148,21 @@ async def _keep(
     async with transaction(sessions) as session:
         if within is not None:
             await within.first(session)
-        if (known := await _known(session, offer.event_id, checked.sha256)) is not None:
+        if (known := await _known(session, offer.event_id, checked.sha256)) is None:
+            # Before its bytes are kept; `_insert` has the last word.
+            await quotas.check(
+                session,
+                event_id=offer.event_id,
+                uploaded_by=offer.uploaded_by,
+                files=1,
+                size_bytes=checked.size_bytes,
+            )
+    if known is not None:
+        back = await _give_back(sessions, storage, known, put)
+        async with transaction(sessions) as session:
+            if back and known.deleted_at is None:
+                return Accepted(known.id, known.file_name)
             return await _meet(session, known, offer)
-        # Before its bytes are kept; `_insert` has the last word.
-        await quotas.check(
-            session,
-            event_id=offer.event_id,
-            uploaded_by=offer.uploaded_by,
-            files=1,
-            size_bytes=checked.size_bytes,
-        )
     photo = Photo(id=offer.photo_id or uuid4(), event_id=offer.event_id)
     await put(photo.original_key)
     name = safe_file_name(offer.file_name, checked.media_type)
@@ -186,6 +191,20 @@ async def _keep(
         raise NoSuchEvent
     async with transaction(sessions) as session:
         return await _meet(session, known, offer)
+
+
+async def _give_back(sessions: Sessions, storage: Storage, known: Photo, put: Callable[[str], Awaitable[None]]) -> bool:
+    """Give a photo its original again, where the store has lost it; whether that was so."""
+    try:
+        await storage.size(known.original_key)
+    except NotFound:
+        await put(known.original_key)
+    else:
+        return False
+    if known.state is PhotoState.FAILED:
+        async with transaction(sessions) as session:
+            await make_anew(session, known.id)
+    return True
 
 
 async def _known(session: AsyncSession, event_id: UUID, sha256: bytes) -> Photo | None:

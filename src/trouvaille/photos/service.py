@@ -20,6 +20,8 @@ from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 BLANKS_JOB = "photos.find_blanks"
 BLANKS_AT_ONCE = 500
 INDEX_JOB = "matching.index_photo"
+LOST = "lost"
+"""The reason of a photo of which the store has nothing any more."""
 ERASED_AT_ONCE = 500
 SETTLE_JOB = "matching.settle"
 SETTLE_PRIORITY = 1
@@ -157,6 +159,12 @@ async def ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
     await defer_once(
         session, SETTLE_JOB, key="event_id", queue=UPKEEP, priority=SETTLE_PRIORITY, after_s=2, event_id=event_id
     )
+
+
+async def make_anew(session: AsyncSession, photo_id: UUID) -> int:
+    """Have everything made again that follows from the original; returns how many jobs were asked for."""
+    await session.execute(update(Photo).where(Photo.id == photo_id).values(state=PhotoState.WAITING, reason=None))
+    return await ask_for_index(session, select(Photo.id, Photo.event_id).where(Photo.id == photo_id))
 
 
 async def set_failed(session: AsyncSession, photo_id: UUID, reason: str) -> None:
