@@ -21,6 +21,7 @@ from tests.people import PASSWORD, Visitor
 from trouvaille import instance
 from trouvaille.accounts.models import Role
 from trouvaille.core.secrets import token_hash
+from trouvaille.news.service import link_token
 from trouvaille.settings import Settings
 
 EVERYBODY = {
@@ -403,6 +404,7 @@ def world(
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}
+    fill |= {"news_token": link_token(site.app.state.site.vault, guest_id)}  # type: ignore[attr-defined]
     fill |= {"report_id": str(report_id), "near_id": str(report_id), "veil_id": str(veil_id), "ids": photo["id"]}
     fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
     fill |= {"upload_id": upload.headers["location"].rsplit("/", 1)[1]}
@@ -454,6 +456,10 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
         fill = fill | {"invitation_id": fill["guest_invitation_id"]}
     elif path.startswith("/i/"):
         fill = fill | {"token": fill["guest_token"]}
+    elif path.startswith("/news/"):
+        fill = fill | {"token": fill["news_token"]}
+    elif path.startswith("/legal/"):
+        fill = fill | {"name": "notice"}
     path = path.replace("{what}", "delete")
     if method == "DELETE" and path.endswith("/{photo_id}"):
         fill = fill | {"photo_id": fill[f"spare of {fill['photo_id']}"]}
