@@ -183,6 +183,7 @@ export class Shelf {
   private blank(row: Row): HTMLElement {
     const blank = document.createElement("span");
     blank.className = row.marks.includes("f") ? "slot__blank slot__blank--bad" : "slot__blank";
+    blank.ariaHidden = "true";
     blank.innerHTML = iconMarkup(row.marks.includes("f") ? "circle-alert" : "clock");
     for (const text of [row.name, row.problem].filter(Boolean)) blank.append(Object.assign(document.createElement("span"), { textContent: text }));
     return blank;
@@ -191,6 +192,7 @@ export class Shelf {
   private badges(row: Row): HTMLElement {
     const badges = document.createElement("span");
     badges.className = "slot__badges";
+    badges.ariaHidden = "true"; // the tile's name says it in words
     const icons = [
       row.marks.includes("x") ? "eye-off" : "",
       row.marks.includes("h") ? "clock" : "",
