@@ -34,6 +34,12 @@ export class Shelf {
   ) {
     addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.measure()).observe(element);
+    element.addEventListener("focusin", (event) => {
+      const id = (event.target as Element).closest<HTMLElement>("[data-id]")?.dataset["id"];
+      if (id === undefined || id === this.current) return;
+      this.current = id;
+      this.draw();
+    });
   }
 
   /** The photo that keys act on. */
@@ -199,7 +205,7 @@ export class Shelf {
       row.marks.includes("g") ? "lock" : "",
     ].filter(Boolean);
     badges.innerHTML = icons.map(iconMarkup).join("");
-    if (row.faces) badges.insertAdjacentHTML("beforeend", `<span class="slot__faces">${iconMarkup("users-round")}${row.faces}</span>`);
+    if (row.faces && !/[wf]/.test(row.marks)) badges.insertAdjacentHTML("beforeend", `<span class="slot__faces">${iconMarkup("users-round")}${row.faces}</span>`);
     return badges;
   }
 
