@@ -34,6 +34,12 @@ export class Shelf {
   ) {
     addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.measure()).observe(element);
+    element.addEventListener("focusin", (event) => {
+      const id = (event.target as Element).closest<HTMLElement>("[data-id]")?.dataset["id"];
+      if (id === undefined || id === this.current) return;
+      this.current = id;
+      this.draw();
+    });
   }
 
   /** The photo that keys act on. */
@@ -183,6 +189,7 @@ export class Shelf {
   private blank(row: Row): HTMLElement {
     const blank = document.createElement("span");
     blank.className = row.marks.includes("f") ? "slot__blank slot__blank--bad" : "slot__blank";
+    blank.ariaHidden = "true";
     blank.innerHTML = iconMarkup(row.marks.includes("f") ? "circle-alert" : "clock");
     for (const text of [row.name, row.problem].filter(Boolean)) blank.append(Object.assign(document.createElement("span"), { textContent: text }));
     return blank;
@@ -191,13 +198,14 @@ export class Shelf {
   private badges(row: Row): HTMLElement {
     const badges = document.createElement("span");
     badges.className = "slot__badges";
+    badges.ariaHidden = "true"; // the tile's name says it in words
     const icons = [
       row.marks.includes("x") ? "eye-off" : "",
       row.marks.includes("h") ? "clock" : "",
       row.marks.includes("g") ? "lock" : "",
     ].filter(Boolean);
     badges.innerHTML = icons.map(iconMarkup).join("");
-    if (row.faces) badges.insertAdjacentHTML("beforeend", `<span class="slot__faces">${iconMarkup("users-round")}${row.faces}</span>`);
+    if (row.faces && !/[wf]/.test(row.marks)) badges.insertAdjacentHTML("beforeend", `<span class="slot__faces">${iconMarkup("users-round")}${row.faces}</span>`);
     return badges;
   }
 
