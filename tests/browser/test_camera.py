@@ -474,6 +474,25 @@ def _weight(answer: PageResponse) -> dict[str, int]:
     return {}
 
 
+def _find_by_eye(desk: Page, shots: Shots) -> None:
+    """The organiser looks around the photo and gives the guest the first one."""
+    desk.add_init_script(path=AXE)
+    desk.goto("/sign-in")
+    desk.get_by_label("Username or e-mail").fill("ada@example.org")
+    desk.get_by_label("Password", exact=True).fill(PASSWORD)
+    desk.get_by_role("button", name="Sign in").click()
+    desk.get_by_text("Lea & Tom").first.click()
+    desk.get_by_role("link", name="Requests").click()
+    shots.take(desk, "49-requests")
+    desk.get_by_role("link", name="Look around this photo").click()
+    expect(desk.get_by_role("heading", name="Where is Wall?")).to_be_visible()
+    desk.get_by_role("checkbox").first.check()
+    assert _faults(desk) == []
+    shots.take(desk, "49-near-desk")
+    desk.get_by_role("button", name="These are Wall").click()
+    expect(desk.get_by_text("You found them.")).to_be_visible()
+
+
 def test_a_refused_selfie_and_ones_own_data_are_read_by_everybody(
     seeing: Films, instance: Instance, party: str, playwright: Playwright, shots: Shots
 ) -> None:
@@ -512,6 +531,10 @@ def test_a_refused_selfie_and_ones_own_data_are_read_by_everybody(
         shots.take(page, "45-near")
         page.get_by_role("button", name="Ask to be looked for").click()
         expect(page.get_by_text("Nobody has answered yet", exact=False)).to_be_visible()
+        with somebody(seeing("wall"), instance, DESKTOP) as ada:
+            _find_by_eye(ada.page, shots)
+        page.goto(f"{party}/photos")
+        expect(page.locator("[data-grid] [data-id]")).to_have_count(1)
 
         page.goto(f"{party}/me")
         assert _faults(page) == []
