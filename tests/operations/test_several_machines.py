@@ -94,6 +94,11 @@ def answers(address: str) -> bool:
         return False
 
 
+def browser(address: str) -> httpx2.Client:
+    """Somebody's browser, at one of the web processes."""
+    return httpx2.Client(base_url=address, timeout=60, headers={"origin": address})
+
+
 class Listener(threading.Thread):
     """An open page: reads its live stream from one web process."""
 
@@ -128,7 +133,13 @@ def test_the_journey_works_across_two_web_processes_and_three_workers(
     for address in (one, two):
         wait_until(partial(answers, address), machines.logs())
 
-    owner = httpx2.Client(base_url=one, timeout=60, headers={"origin": one})
+    with browser(one) as owner, browser(one) as here, browser(two) as there:
+        _journey(machines, samples, owner, here, there)
+
+
+def _journey(
+    machines: Machines, samples: dict[str, Path], owner: httpx2.Client, here: httpx2.Client, there: httpx2.Client
+) -> None:
     token = Vault(load_key(machines.key)).setup_token()
     form = {"token": token, "display_name": "Owner", "email": "owner@example.org", "password": PASSWORD}
     assert owner.post("/setup", data=form).status_code == 303
@@ -139,28 +150,27 @@ def test_the_journey_works_across_two_web_processes_and_three_workers(
     event = made.headers["location"].rsplit("/", 1)[1]
 
     # Registers on one, sends the selfie on the other: cookies go by name, not by port.
-    here = httpx2.Client(base_url=one, timeout=60, headers={"origin": one})
     form = {"display_name": "Rose", "username": "rose", "email": "rose@example.org", "password": PASSWORD}
     assert here.post("/e/PARTY234/register", data=form).status_code == 303
     cookies = {each.name: each.value for each in here.cookies.jar}
-    there = httpx2.Client(base_url=two, timeout=60, headers={"origin": two, "cookie": as_header(cookies)})
+    there.headers["cookie"] = as_header(cookies)
     assert there.post("/e/PARTY234/consent", data={"agree": "yes"}).status_code == 303
-    page = Listener(f"{two}/e/PARTY234/live", cookies)
+    page = Listener(str(there.base_url).rstrip("/") + "/e/PARTY234/live", cookies)
     page.start()
     assert page.is_open.wait(PATIENCE_S)
     selfie = selfie_jpeg(GUESTS[2], samples)
     assert there.post("/e/PARTY234/selfie", files={"selfie": ("selfie.jpg", selfie, "image/jpeg")}).status_code == 303
     wait_until(lambda: "accepted" in page.heard, machines.logs())
 
+    before = len(page.heard)
     files = [("photos", (f"{name}.jpg", samples[f"{name}.jpg"].read_bytes())) for name in ("sample1", "sample3")]
     sent = owner.post(f"/studio/{event}/photos", files=files, headers={"accept": "application/json"})
     assert sent.status_code == 200, sent.text
-    before = len(page.heard)
 
     def mine(client: httpx2.Client) -> set[str]:
         return set(re.findall(r'data-id="([0-9a-f-]{36})"', client.get("/e/PARTY234/photos?show=mine").text))
 
-    wait_until(lambda: mine(there), machines.logs())
+    wait_until(lambda: len(mine(there)) == len(files), machines.logs())
     wait_until(lambda: len(page.heard) > before and "photos" in page.heard[before:], page.heard)
     assert mine(here) == mine(there)
     for photo in mine(here):
