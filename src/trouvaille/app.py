@@ -51,6 +51,7 @@ from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
 from trouvaille.matching import kept as matching_kept
 from trouvaille.news import carriers
+from trouvaille.news import kept as news_kept
 from trouvaille.news import pages as news_pages
 from trouvaille.operations import pages as operations_pages
 from trouvaille.operations import probes
@@ -174,7 +175,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.legal_texts = texts.load(site.legal.texts_dir)
     app.state.selfie_queue = SelfieQueue()
     app.state.zip_slots = ZipSlots()
-    app.state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS)
+    app.state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS, *news_kept.PARTS)
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (

@@ -197,7 +197,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if made.returncode:
         pytest.skip("only root may mount a file system")
     yield place
-    subprocess.run(["umount", place], check=True)
+    subprocess.run(["umount", "--lazy", place], check=True)  # the store keeps folders open
 
 
 async def test_a_full_disk_is_told_as_such_and_leaves_what_was_there(
