@@ -11,7 +11,7 @@ import httpx2
 import psycopg
 import pytest
 
-from tests.people import Visitor
+from tests.people import Visitor, for_guests
 from tests.web_process import web_process
 from trouvaille.delivery.packing import AT_ONCE, AT_ONCE_EACH, Slots, TooManyZips
 from trouvaille.settings import Settings
@@ -52,7 +52,7 @@ def _set(settings: Settings, change: str, *values: object) -> None:
         connection.execute(change, values)
 
 
-def test_a_zip_holds_the_untouched_files_named_by_time(
+def test_a_zip_holds_the_full_sized_files_named_by_time(
     guest: Visitor, samples: dict[str, Path], settings: Settings
 ) -> None:
     for number, name in enumerate(NAMES):
