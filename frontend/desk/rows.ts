@@ -95,6 +95,11 @@ export class Rows {
     return this.loading;
   }
 
+  /** Have everything here. */
+  async whole(): Promise<void> {
+    if (!this.complete) await this.load();
+  }
+
   private async loadAll(): Promise<void> {
     let next: string | null = null;
     let seen: string | undefined;

@@ -124,8 +124,8 @@ export function startPhotos(base: string): Photos {
   pointing(shelf, chosen, open);
   keys(root, rows, shelf, chosen, open, inHand.key, () => void acts.undo());
 
-  const chooseAll = (): void => void rows.load().then(() => chosen.all());
-  for (const button of root.querySelectorAll("[data-all]")) button.addEventListener("click", () => (rows.complete ? chosen.all() : chooseAll()));
+  const chooseAll = (): void => void rows.whole().then(() => chosen.all());
+  for (const button of root.querySelectorAll("[data-all]")) button.addEventListener("click", chooseAll);
   find("[data-end]", bar).addEventListener("click", () => {
     chosen.clear();
     if (shelf.focus) shelf.goTo(shelf.focus);
@@ -233,7 +233,7 @@ function keys(
       return true;
     }
     if ((event.ctrlKey || event.metaKey) && event.key === "a") {
-      void rows.load().then(() => chosen.all());
+      void rows.whole().then(() => chosen.all());
       return true;
     }
     if (event.ctrlKey || event.metaKey) return false;
