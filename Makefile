@@ -64,6 +64,9 @@ bench-index: setup .make/bench ## Photos a second, where the time goes, and dlib
 bench-plots: setup .make/bench ## Draw the plots of docs/accuracy.md anew: FACES=folder
 	@$(BIN)/python -m bench.plots "$(FACES)"
 
+bench-receiver: setup ## Files coming in, beside a bare PUT, and pages meanwhile: [GB=10] [FILES=4000]
+	@$(BIN)/python -m bench.receiver --gb $(or $(GB),10) --files $(or $(FILES),4000)
+
 bench-selfie: setup ## Time from sending a selfie to its matches in a large event: [FACES=50000]
 	@$(BIN)/python -m bench.selfie --faces $(or $(FACES),50000)
 

@@ -6,7 +6,8 @@ import { defineConfig, type Plugin } from "vite";
 const ICONS = [
   "archive", "archive-restore", "arrow-left", "arrow-right", "camera", "check", "chevron-left", "chevron-right", "chevron-up",
   "circle-alert", "circle-check", "circle-user-round", "clock", "copy", "door-open", "download", "eye", "eye-off",
-  "flag", "folder-up", "heart", "image-plus", "images", "info", "link", "lock", "log-out", "mail", "pause", "pencil", "play", "plus", "printer",
+  "flag", "folder-input", "folder-up", "heart", "image-plus", "image-up", "images", "info", "keyboard", "link", "lock", "log-out", "mail", "map-pin",
+  "pause", "pencil", "play", "plus", "printer",
   "qr-code", "refresh-cw", "rotate-ccw", "scan-face", "search", "send", "share-2", "shield-check", "square-check", "switch-camera", "trash-2",
   "undo-2", "user-plus", "user-round-x", "users-round", "x",
 ];
@@ -70,7 +71,7 @@ export default defineConfig({
     rollupOptions: {
       input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts",
         "islands/settings.ts", "islands/checks.ts", "islands/status.ts", "islands/retry.ts", "islands/requests.ts",
-        "islands/wall.ts"]
+        "islands/wall.ts", "islands/news.ts", "islands/imports.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

@@ -26,6 +26,8 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.demo.run import scratch_settings
 from trouvaille.settings import Settings
 
+EMAIL, PASSWORD = "bench@example.org", "a password for a bench"
+
 
 @dataclass(frozen=True)
 class Served:
@@ -71,9 +73,9 @@ async def _prepare(sessions: Sessions) -> tuple[UUID, str]:
             staff = await accounts.create_staff(
                 session,
                 hasher,
-                email="bench@example.org",
+                email=EMAIL,
                 display_name="Bench",
-                password="a password for a bench",
+                password=PASSWORD,
                 role=Role.ADMINISTRATOR,
             )
     finally:
@@ -87,22 +89,46 @@ async def _prepare(sessions: Sessions) -> tuple[UUID, str]:
 @contextmanager
 def served(**settings: object) -> Iterator[Served]:
     """Start an instance; everything is stopped and removed afterwards."""
+    with scratch_settings(port=_free_port(), **settings) as wanted:
+        event_id, token = instance.on_database(wanted, lambda sessions, _: _prepare(sessions))
+        with _running(wanted, "serve") as (address, process):
+            yield Served(wanted, address, event_id, token, process)
+
+
+@contextmanager
+def served_web(**settings: object) -> Iterator[Served]:
+    """A web process and its database, without workers: ``supervisor`` is the web process."""
+    with scratch_settings(port=_free_port(), **settings) as wanted, instance.database(wanted) as (running, _):
+        event_id, token = instance.on_database(running, lambda sessions, _: _prepare(sessions))
+        with _running(running, "web") as (address, process):
+            yield Served(running, address, event_id, token, process)
+
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with scratch_settings(port=port, **settings) as wanted:
-        event_id, token = instance.on_database(wanted, lambda sessions, _: _prepare(sessions))
-        argv = [sys.executable, "-m", "trouvaille", "serve"]
-        environment = {**os.environ, **instance.environment(wanted)}
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(settings: Settings, command: str) -> Iterator[tuple[str, psutil.Process]]:
+    environment = {**os.environ, **instance.environment(settings)}
+    if settings.database_url is None:
         del environment["DATABASE_URL"]
-        process = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        address = f"http://127.0.0.1:{port}"
-        try:
-            wait_until_up(address)
-            yield Served(wanted, address, event_id, token, psutil.Process(process.pid))
-        finally:
-            process.terminate()
-            process.wait(60)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trouvaille", command],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{settings.port}"
+    try:
+        wait_until_up(address)
+        yield address, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def wait_until_up(address: str, *, patience_s: float = 60) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from starlette.testclient import TestClient
 
 from tests.people import Visitor, another_browser
+from tests.s3_server import s3, s3_prefix  # noqa: F401 - fixtures for all
 from trouvaille import logs, schema, worker
 from trouvaille.app import create_app
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of

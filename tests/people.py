@@ -9,6 +9,8 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from trouvaille.core.secrets import Vault, load_key
+from trouvaille.photos.blanks import cover
+from trouvaille.photos.finding import find
 
 PASSWORD = "correct horse battery"
 SETTINGS: dict[str, object] = {
@@ -19,6 +21,12 @@ SETTINGS: dict[str, object] = {
     "gallery": "nobody",
     "downloads": "original",
 }
+
+
+def for_guests(path: Path) -> bytes:
+    """A JPEG original as guests get it; tests/photos/test_blanks.py says what that means."""
+    data = path.read_bytes()
+    return cover(data, find(data, "image/jpeg"))
 
 
 def another_browser(site: TestClient, **more: str) -> TestClient:

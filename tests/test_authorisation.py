@@ -21,6 +21,7 @@ from tests.people import PASSWORD, Visitor
 from trouvaille import instance
 from trouvaille.accounts.models import Role
 from trouvaille.core.secrets import token_hash
+from trouvaille.news.service import link_token
 from trouvaille.settings import Settings
 
 EVERYBODY = {
@@ -40,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "GET /": EVERYBODY,
     "GET /go": EVERYBODY,
     "GET /privacy": EVERYBODY,
+    "GET /legal/{name}": EVERYBODY,
     "GET /sign-in": EVERYBODY,
     "POST /sign-in": EVERYBODY,
     "POST /sign-in/choose": EVERYBODY,
@@ -113,6 +115,9 @@ ALLOWED: dict[str, set[str]] = {
     "POST /e/{code}/pass": EVERYBODY,
     "GET /e/{code}/upgrade": THE_GUEST,  # who has an account goes to "Me"
     "POST /e/{code}/upgrade": THE_GUEST,
+    "POST /e/{code}/news": THE_GUEST,
+    "GET /news/{token}": EVERYBODY,  # the link is the proof; tests/news/test_told
+    "POST /news/{token}": EVERYBODY,
     "GET /return/{token}": EVERYBODY,  # the link is the proof; tests/guests/test_pass
     "POST /return/{token}": EVERYBODY,
     "POST /e/{code}/me/return-link": set(),  # with a pass, where mail is sent; tests/guests/test_pass
@@ -132,6 +137,9 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/photos/{photo_id}/ask": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/report": THE_GUEST,
     "POST /e/{code}/photos/{photo_id}/veil": THE_GUEST,
+    "POST /e/{code}/photos/{photo_id}/near": THE_GUEST,
+    "GET /studio/{event_id}/requests/near/{near_id}": THE_STAFF,
+    "POST /studio/{event_id}/requests/near/{near_id}": THE_STAFF,
     "GET /e/{code}/zip": THE_GUEST,
     "POST /e/{code}/zip": THE_GUEST,
     # The link is the proof, and this one was never made; tests/delivery/test_walls.
@@ -151,6 +159,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /e/{code}/p/{photo_id}/{name}": THE_GUEST | THE_UPLOADERS,
     "GET /e/{code}/me": THE_GUEST,
     "GET /e/{code}/me/selfie": THE_GUEST,
+    "GET /e/{code}/me/data.zip": THE_GUEST,
+    "GET /e/{code}/gone": EVERYBODY,  # without a note of what was erased, on to the event
     "POST /e/{code}/me/withdraw": THE_GUEST,
     "POST /e/{code}/me/delete": THE_GUEST,
     "GET /e/{code}/contact": THE_GUEST,
@@ -189,6 +199,10 @@ ALLOWED: dict[str, set[str]] = {
     "POST /api/v1/events/{event_id}/uploads/{upload_id}": {"photographer"},
     "DELETE /api/v1/events/{event_id}/uploads/{upload_id}": set(),  # it is gone by then; tests/ingest
     # Photographers are asked about a photo of their own; tests/crew/test_photographers knows of others'.
+    "GET /studio/{event_id}/photos": THE_UPLOADERS,
+    "GET /studio/{event_id}/photos/changes": THE_UPLOADERS,
+    "POST /studio/{event_id}/photos/move": THE_UPLOADERS,
+    "POST /studio/{event_id}/cover/photo": THE_STAFF,
     "POST /studio/{event_id}/photos/acts": THE_UPLOADERS,
     "POST /studio/{event_id}/photos/{photo_id}/{what}": THE_UPLOADERS,
     "GET /studio/{event_id}/people": THE_STAFF,
@@ -196,6 +210,13 @@ ALLOWED: dict[str, set[str]] = {
     "GET /studio/{event_id}/camera": THE_UPLOADERS,
     "POST /studio/{event_id}/camera": THE_UPLOADERS,
     "POST /studio/{event_id}/camera/{credential_id}/revoke": set(),  # one that is there; tests/cameras
+    "GET /studio/{event_id}/import": THE_UPLOADERS,
+    "GET /studio/{event_id}/import/live": THE_UPLOADERS,
+    "POST /studio/{event_id}/import/folder": THE_STAFF,
+    "POST /studio/{event_id}/import/remote": THE_STAFF,
+    # Of an import that is there; tests/imports/test_pages.
+    "POST /studio/{event_id}/import/{import_id}/{what}": set(),
+    "GET /studio/{event_id}/import/{import_id}/refused.csv": set(),
     "GET /studio/{event_id}/clocks": THE_UPLOADERS,
     "POST /studio/{event_id}/clocks/{key}": set(),  # of a camera that is there; tests/photos/test_clocks
     "POST /studio/{event_id}/people/quotas": THE_STAFF,
@@ -369,6 +390,11 @@ def world(
             " VALUES (%(id)s, %(event)s, %(photo)s, %(guest)s, '{0,0,1,1}', 'asked', now())",
             asked | {"id": veil_id},
         )
+        connection.execute(
+            "INSERT INTO near_requests (id, event_id, photo_id, guest_id, text, state, created_at)"
+            " VALUES (%(id)s, %(event)s, %(photo)s, %(guest)s, '', 'open', now())",
+            asked | {"id": report_id},
+        )
         (picture_id,) = connection.execute("SELECT id FROM event_pictures").fetchone() or ("",)
     site.app.state.site.hub.closing.set()  # type: ignore[attr-defined]
     fill = {"code": "MINE2345", "event_id": organiser.event_id, "photo_id": photo["id"], "name": "thumb", "kind": "svg"}
@@ -378,7 +404,8 @@ def world(
     fill |= {"staff_id": str(staff_id), "own_photo_id": own_photo["id"]}
     fill |= {"invitation_id": str(invitations["photographer"]), "server_invitation_id": str(invitations["organiser"])}
     fill |= {"picture_id": str(picture_id), "paper": "a5", "guest_token": guest_token}
-    fill |= {"report_id": str(report_id), "veil_id": str(veil_id), "ids": photo["id"]}
+    fill |= {"news_token": link_token(site.app.state.site.vault, guest_id)}  # type: ignore[attr-defined]
+    fill |= {"report_id": str(report_id), "near_id": str(report_id), "veil_id": str(veil_id), "ids": photo["id"]}
     fill |= {"guest_id": str(guest_id), "message_id": str(message_id), "guest_invitation_id": str(guest_invitation_id)}
     fill |= {"upload_id": upload.headers["location"].rsplit("/", 1)[1]}
     # The API deletes other photos than the page does.
@@ -429,6 +456,10 @@ def _ask(visitor: Visitor, route: str, fill: dict[str, str]) -> Response:
         fill = fill | {"invitation_id": fill["guest_invitation_id"]}
     elif path.startswith("/i/"):
         fill = fill | {"token": fill["guest_token"]}
+    elif path.startswith("/news/"):
+        fill = fill | {"token": fill["news_token"]}
+    elif path.startswith("/legal/"):
+        fill = fill | {"name": "notice"}
     path = path.replace("{what}", "delete")
     if method == "DELETE" and path.endswith("/{photo_id}"):
         fill = fill | {"photo_id": fill[f"spare of {fill['photo_id']}"]}

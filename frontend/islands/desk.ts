@@ -1,55 +1,16 @@
 /** The desk of one event: photos go up, numbers move, the grid follows. */
-import { fragment, post } from "../parts/ask";
+import { startPhotos } from "../desk/start";
 import { find, spell } from "../parts/find";
-import { openLightbox, warmUp } from "../parts/lightbox";
+import { warmUp } from "../parts/lightbox";
 import { listen } from "../parts/live";
-import { snack } from "../parts/snack";
 import { startQueue } from "../queue/start";
 
 type Progress = Record<"total" | "ready" | "waiting" | "failed" | "faces" | "put_off" | "guests" | "enrolled", number>;
 
-const REFRESH_MS = 1000;
-
 const root = find("#desk");
 const texts = root.dataset;
 const base = texts["base"] ?? "";
-const place = find("[data-desk-grid]", root);
-
-let refreshing = false;
-let refreshAgain = false;
-let known: string | undefined;
-
-/** Put the grid as it is now in place of the old one, keeping tiles that did not change (and their pictures). */
-function replaceGrid(news: DocumentFragment): void {
-  const focused = document.activeElement;
-  const old = new Map([...place.querySelectorAll<HTMLElement>("[data-id]")].map((tile) => [tile.outerHTML, tile]));
-  for (const tile of news.querySelectorAll<HTMLElement>("[data-id]")) {
-    const same = old.get(tile.outerHTML);
-    if (same) tile.replaceWith(same);
-  }
-  place.replaceChildren(news);
-  if (focused instanceof HTMLElement && focused.isConnected && focused !== document.activeElement) focused.focus();
-}
-
-async function refresh(): Promise<void> {
-  if (refreshing) {
-    refreshAgain = true;
-    return;
-  }
-  refreshing = true;
-  try {
-    replaceGrid(await fragment(location.pathname.startsWith(`${base}/`) ? base : location.pathname + location.search));
-  } catch {
-    // The next message or the next poll tries again.
-  }
-  setTimeout(() => {
-    refreshing = false;
-    if (refreshAgain) {
-      refreshAgain = false;
-      void refresh();
-    }
-  }, REFRESH_MS);
-}
+const photos = startPhotos(base);
 
 /** The same reading of the numbers as the template's: what is done, and what is next. */
 function showSteps(done: Record<1 | 2 | 3, boolean>): void {
@@ -74,44 +35,9 @@ function onProgress(progress: Progress): void {
   bar.value = progress.ready + progress.failed;
   bar.hidden = progress.waiting === 0;
   showSteps({ 1: progress.guests > 0, 2: progress.total > 0, 3: progress.enrolled > 0 });
-  const { total, ready, waiting, failed, faces } = progress;
-  const state = [total, ready, waiting, failed, faces].join();
-  if (state !== known) void refresh();
-  known = state;
+  photos.look();
 }
-
-async function sendQuietly(form: HTMLFormElement): Promise<void> {
-  try {
-    await post(form.action, {});
-    if (form.action.endsWith("/delete")) {
-      const back = form.action.replace(/delete$/, "undelete");
-      snack(texts["deleted"] ?? "", {
-        label: texts["undo"] ?? "",
-        run: () => void post(back, {}).then(() => refresh(), () => snack(texts["failed"] ?? "")),
-      });
-    }
-  } catch (error) {
-    snack((error instanceof Error && error.name !== "TypeError" && error.message) || (texts["failed"] ?? ""));
-    delete form.dataset["sure"];
-  }
-  void refresh();
-}
-
-document.addEventListener("submit", (event) => {
-  const form = event.target as HTMLFormElement;
-  if (!form.matches("[data-quiet]")) return;
-  event.preventDefault();
-  void sendQuietly(form);
-});
-
-place.addEventListener("click", (event) => {
-  const link = (event.target as Element).closest<HTMLElement>("a[data-view]");
-  if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  event.preventDefault();
-  const shown = [...place.querySelectorAll<HTMLElement>("a[data-view]")];
-  void openLightbox(shown, shown.indexOf(link), { texts, names: true });
-});
 
 startQueue(base);
-listen(`${base}/live`, { progress: onProgress }, () => void refresh());
+listen(`${base}/live`, { progress: onProgress }, () => photos.look());
 warmUp();

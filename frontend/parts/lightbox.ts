@@ -30,14 +30,33 @@ export interface Wishes {
   notMe?: (id: string) => Promise<boolean>;
   /** Offered as a heart when given. */
   likes?: Likes;
+  /** Puts buttons of the page's own into the bar; `leave` takes the photo shown out of the lightbox. */
+  verbs?: (bar: HTMLElement, shown: Shown) => void;
+  /** The small picture that a slide grows from and shrinks to, where not every slide has one. */
+  thumbOf?: (id: string) => HTMLElement | undefined;
   /** Whether there is a share button, and somebody to report a photo to. */
   guest?: boolean;
+}
+
+/** The photo that the lightbox shows now. */
+export interface Shown {
+  slide: () => Slide | undefined;
+  onChange: (run: () => void) => void;
+  onKey: (run: (event: KeyboardEvent) => void) => void;
+  /** Take it out, and show its neighbour. */
+  leave: (slide: Slide) => void;
+  onClose: (run: () => void) => void;
+}
+
+/** How large a photo is shown at most, in CSS pixels. */
+export function sizeShown(width: number, height: number): { width: number; height: number } {
+  const scale = Math.min(1, LONGEST_SIDE_PX / Math.max(width, height));
+  return { width: Math.round(width * scale), height: Math.round(height * scale) };
 }
 
 export function slideOf(link: HTMLElement): Slide {
   const width = Number(link.dataset["width"]) || 1500;
   const height = Number(link.dataset["height"]) || 1000;
-  const scale = Math.min(1, LONGEST_SIDE_PX / Math.max(width, height));
   const image = link.querySelector<HTMLImageElement>("img:not(.tile__blur)");
   return {
     id: link.closest<HTMLElement>("[data-id]")?.dataset["id"] ?? "",
@@ -50,8 +69,7 @@ export function slideOf(link: HTMLElement): Slide {
     src: link.dataset["view"] ?? "",
     msrc: image?.currentSrc ?? "",
     alt: image?.alt ?? "",
-    width: Math.round(width * scale),
-    height: Math.round(height * scale),
+    ...sizeShown(width, height),
     element: link,
     thumbCropped: true,
   };
@@ -65,9 +83,13 @@ export function warmUp(): void {
 }
 
 /** Show `links` from `index` on. The browser's back button closes the lightbox instead of leaving the page. */
-export async function openLightbox(links: HTMLElement[], index: number, wishes: Wishes): Promise<void> {
+export function openLightbox(links: HTMLElement[], index: number, wishes: Wishes): Promise<void> {
+  return openSlides(links.map(slideOf), index, wishes);
+}
+
+/** The same for slides that have no link on the page. */
+export async function openSlides(slides: Slide[], index: number, wishes: Wishes): Promise<void> {
   const { default: PhotoSwipe } = await import("photoswipe");
-  const slides = links.map(slideOf);
   const texts = wishes.texts;
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const lightbox = new PhotoSwipe({
@@ -92,6 +114,14 @@ export async function openLightbox(links: HTMLElement[], index: number, wishes: 
     paddingFn: (viewport) => ({ top: 60, bottom: viewport.x <= PHONE_PX ? 84 : 24, left: 0, right: 0 }),
   });
   lightbox.on("uiRegister", () => addActions(lightbox, slides, wishes));
+  const { thumbOf } = wishes;
+  if (thumbOf) {
+    lightbox.addFilter("thumbEl", (known, data) => (thumbOf((data as Slide).id) ?? known) as HTMLElement);
+    lightbox.addFilter("placeholderSrc", (known, content) => {
+      const picture = thumbOf((content.data as Slide).id)?.querySelector("img");
+      return picture?.currentSrc || known;
+    });
+  }
   if (wishes.more) loadAhead(lightbox, slides, wishes.more);
   closeOnBack(lightbox);
   lightbox.init();
@@ -115,6 +145,13 @@ function addActions(lightbox: PhotoSwipe, slides: Slide[], wishes: Wishes): void
         }));
       }
       if (texts["download"]) bar.append(...downloads(lightbox, texts, shown));
+      wishes.verbs?.(bar, {
+        slide: shown,
+        onChange: (run) => lightbox.on("change", run),
+        onKey: (run) => lightbox.on("keydown", ({ originalEvent }) => run(originalEvent)),
+        leave: (slide) => drop(lightbox, slides, slide),
+        onClose: (run) => lightbox.on("destroy", run),
+      });
       if (notMe) {
         const button = press("user-round-x", texts["notMe"] ?? "", () => {
           const slide = shown();
@@ -122,6 +159,14 @@ function addActions(lightbox: PhotoSwipe, slides: Slide[], wishes: Wishes): void
         });
         lightbox.on("change", () => (button.hidden = !shown()?.mine));
         bar.append(button);
+      }
+      if (wishes.guest && texts["near"]) {
+        const link = action("a", "map-pin", texts["near"]);
+        lightbox.on("change", () => {
+          link.hidden = Boolean(shown()?.mine);
+          link.href = `${shown()?.page.split("?")[0]}/ask#near-here`;
+        });
+        bar.append(link);
       }
       if (wishes.guest && texts["report"]) {
         const link = action("a", "flag", texts["report"]);

@@ -1,12 +1,14 @@
 import { Problem } from "../parts/ask";
 import type { Item } from "./item";
-import { alike, ASKED_AT_ONCE, isHere, room } from "./known";
+import { alike, ASKED_AT_ONCE, hash, type Hashed, room, whereAre } from "./known";
 import type { Queue } from "./queue";
 import { plan } from "./room";
 import type { Outcome } from "./send";
 
 // So many photos at most are in memory at once.
 const HASHED_AT_ONCE = 2;
+// Many enough that a question costs little, few enough that one sees how it goes.
+const HANDFUL = 25;
 
 /** Looks, before a byte of a file is sent, whether the event has it already and whether it fits. */
 export class Checks {
@@ -64,19 +66,21 @@ export class Checks {
     return true;
   }
 
-  private async compare(unsure: Item[], onOther: (item: Item) => void): Promise<void> {
-    const next = unsure.values();
-    const compareNext = async (): Promise<void> => {
-      for (const item of next) {
-        const here = await this.insist(() => isHere(this.queue.url, item.file));
-        if (item.state === "checking") {
-          if (here) this.queue.end(item, "duplicate");
-          else onOther(item);
-        }
-        this.queue.step();
-      }
-    };
-    await Promise.all(Array.from({ length: HASHED_AT_ONCE }, compareNext));
+  /** Look at files that are alike by their bytes, a handful at a time. */
+  private async compare(unsure: readonly Item[], onOther: (item: Item) => void): Promise<void> {
+    for (let start = 0; start < unsure.length; start += HANDFUL) {
+      const part = unsure.slice(start, start + HANDFUL).filter((item) => item.state === "checking");
+      while (!this.queue.open) await this.woken();
+      const hashed = await hashAll(part.map((item) => item.file));
+      const answers = await this.insist(() => whereAre(this.queue.url, hashed));
+      part.forEach((item, index) => {
+        if (item.state !== "checking") return;
+        const answer = answers[index];
+        if (answer?.here) this.queue.endHere(item, item.unanswered, answer.id);
+        else onOther(item);
+      });
+      this.queue.step();
+    }
   }
 
   /** Ask until there is an answer, when the way is free. */
@@ -85,7 +89,7 @@ export class Checks {
       while (!this.queue.open) await this.woken();
       try {
         const answer = await ask();
-        this.queue.heed({ kind: "duplicate" });
+        this.queue.heed("answered");
         return answer;
       } catch (error) {
         this.queue.heed(meaningOf(error));
@@ -104,4 +108,14 @@ function meaningOf(error: unknown): Outcome {
   if (error.status === 401) return { kind: "signed-out" };
   if (error.status >= 500 || error.status === 429) return { kind: "away", after_ms: 0 };
   return { kind: "stop", reason: error.message };
+}
+
+async function hashAll(files: readonly File[]): Promise<Hashed[]> {
+  const hashed: Hashed[] = [];
+  const next = files.entries();
+  const hashNext = async (): Promise<void> => {
+    for (const [index, file] of next) hashed[index] = await hash(file);
+  };
+  await Promise.all(Array.from({ length: HASHED_AT_ONCE }, hashNext));
+  return hashed;
 }

@@ -11,13 +11,27 @@ const HASHED_BYTES = 200 * 1024 * 1024;
 
 /** For each file, at most a thousand, whether the event has one of its name, size and date; these need a closer look. */
 export async function alike(url: string, files: readonly File[]): Promise<Known[]> {
-  return await ask(url, files.map(describe));
+  return (await ask(url, files.map(describe))).map((answer) => answer.known);
 }
 
-/** Whether the event has these very bytes. Where that can't be told the file is sent, and the server compares. */
-export async function isHere(url: string, file: File): Promise<boolean> {
-  const sha256 = await hash(file);
-  return sha256 !== "" && (await ask(url, [{ ...describe(file), sha256 }]))[0] === "yes";
+/**
+ * Whether the event has these very bytes, and as which photo if that is the viewer's to know. Where it can't be told the
+ * file is sent, and the server compares.
+ */
+export async function whereAre(url: string, files: readonly Hashed[]): Promise<{ here: boolean; id: string | null }[]> {
+  const hashed = files.filter(({ sha256 }) => sha256);
+  const answers = hashed.length ? await ask(url, hashed.map(({ file, sha256 }) => ({ ...describe(file), sha256 }))) : [];
+  const byFile = new Map(hashed.map(({ file }, index) => [file, answers[index]]));
+  return files.map(({ file }) => {
+    const answer = byFile.get(file);
+    return { here: answer?.known === "yes", id: answer?.photo_id ?? null };
+  });
+}
+
+export interface Hashed {
+  file: File;
+  /** In hexadecimal digits; empty where the browser can't (a page without HTTPS) or the file can't be read. */
+  sha256: string;
 }
 
 export interface Room {
@@ -30,13 +44,18 @@ export async function room(url: string): Promise<Room> {
   return await answered<Room>(await fetch(`${url}/room`, { headers: { Accept: "application/json" } }));
 }
 
-async function ask(url: string, files: readonly object[]): Promise<Known[]> {
+interface Answer {
+  known: Known;
+  photo_id?: string;
+}
+
+async function ask(url: string, files: readonly object[]): Promise<Answer[]> {
   const answer = await fetch(`${url}/known`, {
     method: "POST",
     body: JSON.stringify({ files }),
     headers: { "Content-Type": "application/json", Accept: "application/json" },
   });
-  return (await answered<{ files: { known: Known }[] }>(answer)).files.map((file) => file.known);
+  return (await answered<{ files: Answer[] }>(answer)).files;
 }
 
 async function answered<T>(answer: Response): Promise<T> {
@@ -48,13 +67,12 @@ function describe(file: File): { name: string; size: number; modified: number } 
   return { name: file.name, size: file.size, modified: file.lastModified };
 }
 
-/** In hexadecimal digits; nothing where the browser can't (a page without HTTPS) or the file can't be read. */
-async function hash(file: File): Promise<string> {
-  if (!globalThis.crypto.subtle || file.size > HASHED_BYTES) return "";
+export async function hash(file: File): Promise<Hashed> {
+  if (!globalThis.crypto.subtle || file.size > HASHED_BYTES) return { file, sha256: "" };
   try {
     const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
-    return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return { file, sha256: [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("") };
   } catch {
-    return "";
+    return { file, sha256: "" };
   }
 }

@@ -196,6 +196,12 @@ export class Queue {
     else this.memory.drop(item);
   }
 
+  /** The event has it: by us, perhaps by a request whose answer was lost on the way, or since before. */
+  endHere(item: Item, byUs: boolean, id: string | null): void {
+    this.end(item, byUs ? "added" : "duplicate");
+    if (byUs) document.dispatchEvent(new CustomEvent("trouvaille:photo-added", { detail: { id } }));
+  }
+
   /** Those that will take room, and that the server does not count yet. */
   onTheWay(): Item[] {
     return [...this.waiting, ...this.active];
@@ -232,17 +238,17 @@ export class Queue {
     this.changed();
   }
 
-  /** What an answer means for all the others. Whether it was one that the question should be asked again after. */
-  heed(outcome: Outcome): boolean {
-    if (outcome.kind !== "away" && outcome.kind !== "stopped") {
+  /** What an answer means for all the others. */
+  heed(outcome: Outcome | "answered"): void {
+    const kind = outcome === "answered" ? outcome : outcome.kind;
+    if (kind !== "away" && kind !== "stopped") {
       this.failuresInARow = 0;
       this.again_ms = null;
     }
+    if (outcome === "answered") return;
     if (outcome.kind === "away") this.waitFor(outcome.after_ms);
     else if (outcome.kind === "signed-out") this.block = { kind: "signed-out" };
     else if (outcome.kind === "stop") this.block = { kind: "stopped", reason: outcome.reason || this.words.refused };
-    else return false;
-    return true;
   }
 
   private pump(): void {
@@ -296,12 +302,9 @@ export class Queue {
     const goesOn = item.state === "sending";
     switch (outcome.kind) {
       case "added":
-        this.end(item, "added");
-        document.dispatchEvent(new CustomEvent("trouvaille:photo-added", { detail: { id: outcome.id } }));
-        return;
+        return this.endHere(item, true, outcome.id);
       case "duplicate":
-        // The answer to our own earlier request was lost on the way.
-        return this.end(item, item.unanswered ? "added" : "duplicate");
+        return this.endHere(item, item.unanswered, outcome.id);
       case "refused":
         return this.end(item, "refused", outcome.reason || this.words.refused);
       case "full":

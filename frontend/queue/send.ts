@@ -3,8 +3,8 @@ import { DetailedError, Upload } from "tus-js-client";
 import { detailOf } from "../parts/ask";
 
 export type Outcome =
-  | { kind: "added"; id: string | null }
-  | { kind: "duplicate" }
+  /** `id`: the photo that it is, where that is the sender's to know. */
+  | { kind: "added" | "duplicate"; id: string | null }
   | { kind: "refused"; reason: string }
   /** Not this one, for want of room; smaller ones may still fit. */
   | { kind: "full"; reason: string }
@@ -48,8 +48,8 @@ export function deliver(endpoint: string, file: File, delivery: Delivery): Promi
       onUploadUrlAvailable: () => upload.url && delivery.onAddress(upload.url),
       onProgress: (sent_bytes) => delivery.onProgress(sent_bytes),
       onSuccess: ({ lastResponse }) => {
-        const isNew = lastResponse.getHeader("Trouvaille-Result") !== "duplicate";
-        resolve(isNew ? { kind: "added", id: lastResponse.getHeader("Trouvaille-Photo") ?? null } : { kind: "duplicate" });
+        const kind = lastResponse.getHeader("Trouvaille-Result") === "duplicate" ? "duplicate" : "added";
+        resolve({ kind, id: lastResponse.getHeader("Trouvaille-Photo") ?? null });
       },
       onError: (error) => resolve(outcomeOf(error, endpoint)),
       onBeforeRequest: () => {

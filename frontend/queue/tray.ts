@@ -9,7 +9,7 @@ import { Rows } from "./rows";
 const DRAW_MS = 200;
 const ROW_PX = 44;
 // A reason takes up to three lines.
-const REASON_PX = 100;
+const REASON_PX = 94;
 // Nothing has moved for so long: what the last half minute was like says nothing about the next.
 const STALLED_BYTES_S = 1;
 

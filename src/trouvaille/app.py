@@ -20,13 +20,15 @@ from trouvaille.cameras import pages as cameras_pages
 from trouvaille.core import metrics, traces
 from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
+from trouvaille.core.moving import following
 from trouvaille.core.openid import OpenId
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
+from trouvaille.delivery import desk_pages, nearby_pages, pictures, request_pages, wall_pages, zip_pages
+from trouvaille.delivery import kept as delivery_kept
 from trouvaille.delivery import pages as delivery_pages
-from trouvaille.delivery import pictures, request_pages, wall_pages, zip_pages
 from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import api as events_api
 from trouvaille.events import pages as events_pages
@@ -37,22 +39,29 @@ from trouvaille.events.checks import Codes, guard_codes
 from trouvaille.guests import api as guests_api
 from trouvaille.guests import invitation_pages as guests_invitations
 from trouvaille.guests import join_pages, pass_pages, registration_pages
+from trouvaille.guests import kept as guests_kept
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
 from trouvaille.guests import sign_on_pages as guests_sign_on_pages
 from trouvaille.guests.queueing import SelfieQueue
+from trouvaille.imports import pages as imports_pages
+from trouvaille.imports.sending import Archives
 from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
+from trouvaille.matching import kept as matching_kept
 from trouvaille.news import carriers
+from trouvaille.news import kept as news_kept
+from trouvaille.news import pages as news_pages
 from trouvaille.operations import pages as operations_pages
 from trouvaille.operations import probes
 from trouvaille.operations.health import Health
 from trouvaille.operations.token import load_token
 from trouvaille.photos import api as photos_api
-from trouvaille.photos import by_code_api, clock_pages, quotas
+from trouvaille.photos import by_code_api, clock_pages, grid_pages, quotas
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
+from trouvaille.privacy import legal_pages, texts
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
 from trouvaille.rekognition.costs import Tariff
@@ -104,6 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
         public_url=settings.public_url,
         session_idle_days=settings.session_idle_days,
         session_absolute_days=settings.session_absolute_days,
+        import_rules=settings.imports(),
         has_costs=settings.engine is Engine.REKOGNITION,
         sends_mail=settings.smtp_host is not None,
         operator_contact=settings.operator_contact,
@@ -111,6 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
         ftp_plain=settings.ftp_plain,
         ftp_host=settings.ftp_public_address,
         providers=settings.providers(),
+        legal=settings.legal(),
     )
 
     public_url = (settings.public_url or "").rstrip("/")
@@ -120,7 +131,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         environment()
         traces.configure("web")
-        async with site.hub, app.state.reporter:
+        async with site.hub, app.state.reporter, following(sessions, site.storage):
             sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver, settings.database_url or ""))
             yield
             sweeping.cancel()
@@ -152,6 +163,7 @@ def create_app(settings: Settings) -> FastAPI:
         folder=settings.staging_dir,
         kept_hours=settings.uploads_kept_hours,
     )
+    app.state.receiver.archives = Archives(site.sessions, site.storage, site.vault, settings.archive_limit_bytes)
     app.state.metrics_token = load_token(settings.data_dir, settings.metrics_token)
     app.state.health = Health(site.sessions, site.storage)
     app.state.reporter = Reporter(settings.database_url, "web", measure=_gauges(engine, site, app.state.passwords))
@@ -160,8 +172,10 @@ def create_app(settings: Settings) -> FastAPI:
         for each in site.providers
     }
     app.state.codes = Codes()
+    app.state.legal_texts = texts.load(site.legal.texts_dir)
     app.state.selfie_queue = SelfieQueue()
     app.state.zip_slots = ZipSlots()
+    app.state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS, *news_kept.PARTS)
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
     for router in (
@@ -179,8 +193,10 @@ def create_app(settings: Settings) -> FastAPI:
         *ingest_routes.routers,
         photos_pages.router,
         clock_pages.router,
+        grid_pages.router,
         by_code_api.router,
         cameras_pages.router,
+        imports_pages.router,
         guests_api.router,
         registration_pages.router,
         join_pages.router,
@@ -188,9 +204,13 @@ def create_app(settings: Settings) -> FastAPI:
         guests_pages.router,
         guests_sign_on_pages.router,
         delivery_pages.router,
+        desk_pages.router,
         zip_pages.router,
         request_pages.router,
+        nearby_pages.router,
         pictures.router,
+        news_pages.router,
+        legal_pages.router,
         privacy_pages.router,
         event_pages.router,
         invitation_pages.router,

@@ -23,7 +23,8 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 from trouvaille import __version__, instance
-from trouvaille.core.db import plain_url
+from trouvaille.core.db import connect, plain_url, sessions_of
+from trouvaille.core.moving import settle
 from trouvaille.core.postgres import AlreadyRunning, EmbeddedPostgres, binaries
 from trouvaille.core.storage import Storage
 from trouvaille.schema import migrate
@@ -76,14 +77,15 @@ def _check_empty(folder: Path) -> None:
 def _backup(settings: Settings, folder: Path, say: Say) -> Manifest:
     url = settings.database_url or ""
     say("Rows …")
-    # What processes count while they run is of no use elsewhere.
+    # What processes count while they run, and where the photos were moved to, is of no use elsewhere.
     _run("pg_dump", url, "--format=custom", "--no-owner", "--no-privileges", "--no-comments",
-         "--no-unlogged-table-data", f"--file={folder / DUMP}")  # fmt: skip
+         "--no-unlogged-table-data", "--exclude-table-data=store_moves", "--exclude-table-data=store_users",
+         f"--file={folder / DUMP}")  # fmt: skip
     key = (settings.data_dir / KEY).read_bytes()
     _write_closed(folder / KEY, key)
     sums = [(_sum_of(folder / DUMP), DUMP), (hashlib.sha256(key).hexdigest(), KEY)]
     say("Photos …")
-    copied = asyncio.run(_copy_out(Storage(settings.photos_url), folder))
+    copied = asyncio.run(_copy_out_of(settings, folder))
     sums += [(digest, f"{PHOTOS}/{name}") for name, digest in sorted(copied.items())]
     (folder / SUMS).write_text("".join(f"{digest}  {name}\n" for digest, name in sums))
     with psycopg.connect(plain_url(url), autocommit=True) as connection:
@@ -97,6 +99,16 @@ def _backup(settings: Settings, folder: Path, say: Say) -> Manifest:
             (made_at,),
         )
     return manifest
+
+
+async def _copy_out_of(settings: Settings, folder: Path) -> dict[str, str]:
+    """Copy out of the store in use, which the settings name unless the instance moves or has moved."""
+    storage, database = Storage(settings.photos_url), connect(settings.database_url or "", pool_size=1)
+    try:
+        await settle(sessions_of(database), storage)
+    finally:
+        await database.dispose()
+    return await _copy_out(storage, folder)
 
 
 async def _copy_out(storage: Storage, folder: Path) -> dict[str, str]:

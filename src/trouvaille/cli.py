@@ -13,6 +13,7 @@ import typer
 
 from trouvaille import __version__, logs
 from trouvaille.settings import Settings
+from trouvaille.storage_commands import storage
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +25,7 @@ admin = typer.Typer(no_args_is_help=True, help="Accounts and upkeep of this inst
 cli.add_typer(admin, name="admin")
 rekognition = typer.Typer(no_args_is_help=True, help="What the second engine costs, and what it keeps in the account.")
 cli.add_typer(rekognition, name="rekognition")
+cli.add_typer(storage, name="storage")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for the whole network.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
@@ -185,6 +187,21 @@ def upload(
     raise typer.Exit(
         command.run(wish, code=code, server=server, token=token, token_file=token_file, as_json=as_json, quiet=quiet)
     )
+
+
+@cli.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(help="A folder, a ZIP, s3://BUCKET/FOLDER?endpoint=… or webdavs://HOST/…")],
+    code: Annotated[str, typer.Option("--event", help="The event's code.")],
+    user: Annotated[str | None, typer.Option(help="For a remote; its password in TROUVAILLE_IMPORT_SECRET.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing until the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> None:
+    """Bring photos into an event, on the server itself. 0: all are there; 1: some are not; 2: wrong use."""
+    from trouvaille import import_command
+
+    logs.configure("WARNING", process="import")
+    raise typer.Exit(import_command.run(_settings(), source, code, user=user, as_json=as_json, quiet=quiet))
 
 
 @cli.command()

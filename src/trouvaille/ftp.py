@@ -14,6 +14,7 @@ from trouvaille.cameras.certificate import self_signed
 from trouvaille.cameras.ftp import Place, serve
 from trouvaille.cameras.receiver import Receiver
 from trouvaille.core.db import connect, sessions_of
+from trouvaille.core.moving import following
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.storage import Storage
 from trouvaille.photos import quotas
@@ -57,9 +58,12 @@ def run(settings: Settings) -> None:
     engine = connect(settings.database_url, pool_size=POOL, application="trouvaille ftp")
     sessions = sessions_of(engine)
     quotas.set_defaults(sessions, settings.quotas())
+    storage = Storage(settings.photos_url)
+    moves = following(sessions, storage)
+    asyncio.run_coroutine_threadsafe(moves.__aenter__(), loop).result(30)
     receiver = Receiver(
         sessions,
-        Storage(settings.photos_url),
+        storage,
         Vault(load_key(settings.data_dir / "secret.key")),
         Limits(settings.photo_limit_bytes, settings.photo_limit_pixels),
     )
@@ -72,6 +76,7 @@ def run(settings: Settings) -> None:
         with suppress(KeyboardInterrupt, SystemExit):
             server.serve_forever(handle_exit=True)
     finally:
+        asyncio.run_coroutine_threadsafe(moves.__aexit__(None, None, None), loop).result(10)
         asyncio.run_coroutine_threadsafe(engine.dispose(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)

@@ -10,15 +10,17 @@ from sqlalchemy import create_engine, text
 
 from trouvaille.accounts import models as accounts
 from trouvaille.cameras import models as cameras
-from trouvaille.core import jobs, mail, snapshots
+from trouvaille.core import jobs, mail, moving, snapshots
 from trouvaille.core.db import Base, driver_url
 from trouvaille.crew import models as crew
 from trouvaille.delivery import models as delivery
 from trouvaille.events import models as events
 from trouvaille.faces import models as faces
 from trouvaille.guests import models as guests
+from trouvaille.imports import models as imports
 from trouvaille.ingest import models as ingest
 from trouvaille.matching import models as matching
+from trouvaille.news import models as news
 from trouvaille.photos import models as photos
 from trouvaille.rekognition import models as rekognition
 from trouvaille.web import once
@@ -31,12 +33,15 @@ MODELS = (
     faces,
     rekognition,
     matching,
+    news,
     crew,
     cameras,
     delivery,
     jobs,
     mail,
+    moving,
     ingest,
+    imports,
     snapshots,
     once,
 )

@@ -13,9 +13,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from trouvaille.core.import_rules import Rules
+from trouvaille.core.legal import Legal
 from trouvaille.core.provider import GOOGLE, Provider, is_safe
 from trouvaille.core.quota import Defaults
 from trouvaille.core.relay import Relay, Security
+from trouvaille.core.stores import check_url
 
 
 def default_data_dir() -> Path:
@@ -63,6 +66,10 @@ class Settings(BaseSettings):
     uploads_dir: Path | None = None
     uploads_kept_hours: float = Field(24, gt=0)
     upload_limit_bytes: int = Field(4 * 1024**3, ge=1024)
+    # Imports; docs/operator.md. Folders are separated by commas.
+    import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    import_private_networks: bool = False
+    archive_limit_bytes: int = Field(32 * 1024**3, ge=1024)
     selfie_limit_bytes: int = Field(20 * 1024**2, ge=1024)
     # How much may be added to one event, by all and by one photographer, unless the event says otherwise.
     event_quota_photos: int | None = Field(None, ge=0, le=2**31 - 1)
@@ -93,6 +100,15 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: str | None = Field(None, repr=False)
     smtp_password_file: Path | None = None
+    # Who answers for this server, for its legal pages; docs/operator.md.
+    legal_name: str | None = None
+    legal_address: str | None = None
+    legal_email: str | None = None
+    legal_authority: str | None = None
+    legal_host: str | None = None
+    legal_texts: Path | None = None
+    # Hours at the event's place in which guests are told of nothing; the same twice for none.
+    quiet_hours: str = Field("22-8", pattern=r"^([01]?\d|2[0-3])-([01]?\d|2[0-3])$")
     google_client_id: str | None = None
     google_client_secret: str | None = Field(None, repr=False)
     google_client_secret_file: Path | None = None
@@ -139,6 +155,11 @@ class Settings(BaseSettings):
             raise ValueError("DATABASE_URL must start with postgresql://")
         return value
 
+    @field_validator("storage_url")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        return value and check_url(value)
+
     @field_validator("ftp_passive_ports")
     @classmethod
     def _ports(cls, value: str | None) -> str | None:
@@ -146,6 +167,18 @@ class Settings(BaseSettings):
             first, last = map(int, value.split("-"))
             if not 0 < first <= last <= 65535:
                 raise ValueError("give the first and the last port, as 60000-60100")
+        return value
+
+    @field_validator("import_roots", mode="before")
+    @classmethod
+    def _folders(cls, value: object) -> object:
+        return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+    @field_validator("import_roots")
+    @classmethod
+    def _absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        if not all(each.is_absolute() and ".." not in each.parts for each in value):
+            raise ValueError("give whole paths, separated by commas")
         return value
 
     @field_validator("recogniser_mean", "recogniser_scale", mode="before")
@@ -229,12 +262,37 @@ class Settings(BaseSettings):
             password=password,
         )
 
+    def legal(self) -> Legal:
+        """What the legal pages are filled from. A backslash and an n in a setting begin a new line."""
+        name, address, email, authority, host = (
+            value.replace("\\n", "\n") if value else None
+            for value in (self.legal_name, self.legal_address, self.legal_email, self.legal_authority, self.legal_host)
+        )
+        region = (self.rekognition_region or "AWS") if self.engine is Engine.REKOGNITION else None
+        return Legal(name, address, email, authority, host, self.legal_texts, self.audit_days, region)
+
+    def quiet(self) -> tuple[int, int]:
+        """From which hour until which nobody is told of new photos."""
+        begins, ends = map(int, self.quiet_hours.split("-"))
+        return begins, ends
+
     def passive_ports(self) -> range | None:
         """The ports for the second connection of each FTP transfer; None for any."""
         if self.ftp_passive_ports is None:
             return None
         first, last = map(int, self.ftp_passive_ports.split("-"))
         return range(first, last + 1)
+
+    def imports(self) -> Rules:
+        """What imports may do."""
+        return Rules(
+            roots=self.import_roots,
+            private_networks=self.import_private_networks,
+            staging=self.staging_dir / "imports",
+            archive_bytes=self.archive_limit_bytes,
+            photo_bytes=self.photo_limit_bytes,
+            photo_pixels=self.photo_limit_pixels,
+        )
 
     def quotas(self) -> Defaults:
         """How much may be added to one event, where the event itself says nothing."""

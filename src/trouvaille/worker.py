@@ -19,6 +19,7 @@ from trouvaille.accounts import tasks as accounts_tasks
 from trouvaille.core import erase, mail, metrics, traces
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
 from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
+from trouvaille.core.moving import following
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
@@ -30,6 +31,8 @@ from trouvaille.events import service as events
 from trouvaille.events import tasks as events_tasks
 from trouvaille.faces import tasks as faces_tasks
 from trouvaille.guests import passes, selfies
+from trouvaille.imports import service as imports
+from trouvaille.imports import tasks as imports_tasks
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.news import carriers
@@ -55,6 +58,7 @@ DECLARED = (
     photos_tasks,
     rekognition_tasks,
     delivery_tasks,
+    imports_tasks,
     news_tasks,
 )
 WAITING_JOBS = 2
@@ -96,6 +100,8 @@ async def run(
         rekognition=account,
         relay=settings.relay(),
         public_url=settings.public_url,
+        imports=settings.imports(),
+        quiet_hours=settings.quiet(),
     )
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(work.vault, public_url) if work.relay is not None else None)
@@ -113,7 +119,7 @@ async def run(
         await _revive(sessions, settings)
         await _keep_house(work, settings)
     try:
-        async with reporter, _opened(connector) as jobs:
+        async with reporter, _opened(connector) as jobs, following(sessions, work.storage):
             log.info("worker ready", queues=list(queues))
             while True:
                 await jobs.run_worker_async(
@@ -180,6 +186,8 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
 async def _keep_house(work: Work, settings: Settings) -> None:
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
+        await imports.requeue_forgotten(session)
+        await photos.ask_for_blanks(session)
         await photos.purge(session, older_than_days=settings.bin_days)
         await selfies.forget_undecided(session)
         await passes.forget_lost(session)

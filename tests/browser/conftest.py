@@ -72,7 +72,7 @@ def instance(scratch: Path) -> Iterator[Instance]:
 def _await_answer(port: int) -> None:
     import time
 
-    until = time.monotonic() + 90  # migrations and models, on a busy machine
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -80,7 +80,7 @@ def _await_answer(port: int) -> None:
             time.sleep(0.1)
         else:
             return
-    raise TimeoutError("the server did not listen within 90 s")
+    raise TimeoutError("the server did not listen within two minutes")
 
 
 @pytest.fixture(scope="session")

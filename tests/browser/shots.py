@@ -1,10 +1,10 @@
-"""Pictures of pages at phone and desktop size, light and dark, for people to look at while they design."""
+"""Pictures of pages at the size of a phone, a tablet and a desk, light and dark, for looking at while designing."""
 
 from pathlib import Path
 
 from playwright.sync_api import Page
 
-SIZES = {"phone": (390, 844), "desktop": (1440, 900)}
+SIZES = {"phone": (360, 780), "tablet": (820, 1180), "desktop": (1440, 900)}
 
 
 class Shots:

@@ -1,5 +1,6 @@
 """From the QR code to one's own photos, by phone and at a desk: the camera, what it says, and every way around it."""
 
+import gzip
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import APIResponse, Browser, Locator, Page, Playwright, Request, expect
+from playwright.sync_api import Response as PageResponse
 
 from tests.browser import films
 from tests.browser.conftest import DESKTOP, QUIET, Instance, is_fault
@@ -417,3 +419,138 @@ def test_where_faces_are_off_nothing_asks_for_one(
         guest.tap(page.get_by_role("button", name="Continue"))
         expect(page).to_have_url(re.compile("/photos"))
         assert guest.taps <= 2
+
+
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: 'layout-shift', buffered: true });
+"""
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def _faults(page: Page) -> list[str]:
+    """What axe finds wrong with a page as it is, by rule and element."""
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    return [f"{each['id']}: {node['target']}" for each in found for node in each["nodes"]]
+
+
+def test_the_first_page_is_light_stands_still_and_opens_by_keyboard(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright, shots: Shots
+) -> None:
+    with somebody(seeing("rose"), instance, _device(playwright, "Pixel 7")) as guest:
+        page = guest.page
+        page.add_init_script(SHIFTS)
+        page.add_init_script(path=AXE)
+        weights: dict[str, int] = {}
+        page.on("response", lambda answer: weights.update(_weight(answer)))
+        page.goto(party)
+        page.wait_for_load_state("networkidle")
+        assert {name.rsplit(".", 1)[1] for name in weights} == {"css", "js"}
+        assert sum(weights.values()) <= 60_000, weights
+        assert page.evaluate("shifted") < 0.01
+        assert _faults(page) == []
+        assert page.locator(".promise li").count() == 3
+        shots.take(page, "40-arrival")
+        find = page.get_by_role("link", name="Find my photos")
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            if find.evaluate("link => link === document.activeElement"):
+                break
+        expect(find).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Who are you?")).to_be_visible()
+        assert page.evaluate("shifted") < 0.01
+        assert _faults(page) == []
+        shots.take(page, "41-register")
+
+
+def _weight(answer: PageResponse) -> dict[str, int]:
+    """The bytes of a style sheet or script as a proxy sends them, by its address."""
+    address = answer.url.partition("?")[0]
+    if answer.ok and address.endswith((".css", ".js")):
+        return {address: len(gzip.compress(answer.body()))}
+    return {}
+
+
+def _find_by_eye(desk: Page, shots: Shots) -> None:
+    """The organiser looks around the photo and gives the guest the first one."""
+    desk.add_init_script(path=AXE)
+    desk.goto("/sign-in")
+    desk.get_by_label("Username or e-mail").fill("ada@example.org")
+    desk.get_by_label("Password", exact=True).fill(PASSWORD)
+    desk.get_by_role("button", name="Sign in").click()
+    desk.get_by_text("Lea & Tom").first.click()
+    desk.get_by_role("link", name="Requests").click()
+    shots.take(desk, "49-requests")
+    desk.get_by_role("link", name="Look around this photo").click()
+    expect(desk.get_by_role("heading", name="Where is Wall?")).to_be_visible()
+    desk.get_by_role("checkbox").first.check()
+    assert _faults(desk) == []
+    shots.take(desk, "49-near-desk")
+    desk.get_by_role("button", name="These are Wall").click()
+    expect(desk.get_by_text("You found them.")).to_be_visible()
+
+
+def test_a_refused_selfie_and_ones_own_data_are_read_by_everybody(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright, shots: Shots
+) -> None:
+    with somebody(seeing("wall"), instance, _device(playwright, "iPhone 14")) as guest:
+        page = guest.page
+        page.add_init_script(SHIFTS)
+        page.add_init_script(path=AXE)
+        form = {"display_name": "Wall", "username": "wall", "email": "wall@example.org", "password": PASSWORD}
+        assert page.request.post(f"{party}/register", form=form).ok
+        page.goto(f"{party}/consent")
+        assert _faults(page) == []
+        shots.take(page, "42-consent")
+        page.locator('input[name="agree"]').check()
+        page.get_by_role("button", name="Agree and take a selfie").click()
+        _hint(page, "look")
+        assert _faults(page) == []
+        page.get_by_role("button", name="Take the picture").click()
+        expect(page.locator("#selfie")).to_have_attribute("data-state", "review", timeout=20_000)
+        assert _faults(page) == []
+        page.route("**/selfie/status", lambda route: route.fulfill(json={"state": "waiting"}))
+        page.route("**/live?**", lambda route: route.fulfill(content_type="text/event-stream", body=""))
+        page.get_by_role("button", name="Use this one").click()
+        expect(page.get_by_role("heading", name="Looking at your selfie")).to_be_visible()
+        shots.take(page, "43-waiting")
+        page.unroute("**/selfie/status")
+        expect(page.get_by_role("heading", name="We could not see a face.")).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("button", name="Turn on the camera")).to_be_visible()
+        assert _faults(page) == []
+        shots.take(page, "44-refused")
+
+        page.goto(f"{party}/photos?show=all")
+        page.locator("[data-grid] a[data-view]").first.click()
+        page.locator(".pswp").get_by_role("link", name="I’m near here").click()
+        page.get_by_label("How do they know you?", exact=False).fill("A red dress, next to the cake")
+        assert _faults(page) == []
+        shots.take(page, "45-near")
+        page.get_by_role("button", name="Ask to be looked for").click()
+        expect(page.get_by_text("Nobody has answered yet", exact=False)).to_be_visible()
+        with somebody(seeing("wall"), instance, DESKTOP) as ada:
+            _find_by_eye(ada.page, shots)
+        page.goto(f"{party}/photos")
+        expect(page.locator("[data-grid] [data-id]")).to_have_count(1)
+
+        page.goto(f"{party}/me")
+        assert _faults(page) == []
+        shots.take(page, "46-me")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download what is kept about me").click()
+        assert download.value.suggested_filename == f"{CODE}-wall.zip"
+        page.get_by_text("Withdraw my consent").click()
+        page.get_by_label("Yes, erase everything about my face").check()
+        page.get_by_role("button", name="Withdraw and erase").click()
+        expect(page.get_by_role("heading", name="Your consent is withdrawn")).to_be_visible()
+        expect(page.locator(".erased__list li")).to_have_text(["1 selfie"])
+        shots.take(page, "47-withdrawn")
+        page.get_by_text("Delete my account").first.click()
+        page.get_by_label("Type your username to confirm", exact=False).fill("wall")
+        page.get_by_role("button", name="Delete my account").click()
+        expect(page.get_by_role("heading", name="Your account is deleted")).to_be_visible()
+        assert _faults(page) == []
+        shots.take(page, "48-gone")

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 HEAVY = (
-    *("cv2", "openvino", "pyvips", "pillow_heif", "rawpy", "PIL", "trouvaille.vision", "trouvaille.worker"),
+    *("cv2", "openvino", "pyvips", "pillow_heif", "rawpy", "opendal", "PIL", "trouvaille.vision", "trouvaille.worker"),
     *("boto3", "botocore", "trouvaille.engines"),
 )
 

@@ -108,3 +108,23 @@ def test_a_drafts_pictures_are_its_staffs_alone(owner: Visitor, visitor: Visitor
     assert owner.get(address).status_code == 200
     assert visitor().get(address).status_code == 404
     assert visitor().get(address.replace("DRAFT234", "PARTY234")).status_code == 404
+
+
+def test_a_link_that_is_shared_shows_the_name_and_the_cover_and_no_photo(
+    owner: Visitor, visitor: Visitors, run_jobs: Jobs
+) -> None:
+    owner.send_picture("cover", _image("JPEG"))
+    owner.upload(("photo.jpg", _image("JPEG", (640, 480))))
+    run_jobs()
+    page = visitor().get("/e/PARTY234").text
+    told = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]*)">', page))
+    assert told["title"] == "Lea &amp; Tom"
+    (cover,) = _pictures(page)
+    assert told["image"] == f"http://testserver{cover}"
+    assert told["url"] == "http://testserver/e/PARTY234"
+    assert "/p/" not in page
+
+
+def test_a_draft_has_no_preview(owner: Visitor) -> None:
+    owner.make_event("DRAFT234", begin="draft")
+    assert "og:title" not in owner.get("/e/DRAFT234").text

@@ -85,7 +85,7 @@ def test_a_newer_request_takes_the_upload_from_one_that_hangs(
     [
         pytest.param("photos IN ACCESS EXCLUSIVE", id="before the bytes are kept"),
         pytest.param("photos IN EXCLUSIVE", id="between bytes and row"),
-        pytest.param("uploads IN EXCLUSIVE", id="between row and note"),
+        pytest.param("uploads IN EXCLUSIVE", id="between row and commit"),
     ],
 )
 def test_a_process_that_dies_between_the_last_byte_and_the_answer_loses_and_doubles_nothing(

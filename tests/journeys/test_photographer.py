@@ -141,10 +141,7 @@ def test_the_desk_counts_what_has_been_processed(owner: Visitor, samples: dict[s
     owner.upload(samples["sample1.jpg"], samples["sample2.jpg"])
     assert "sample1.jpg" in owner.get(f"/studio/{owner.event_id}").text
     run_jobs()
-    fragment = owner.get(f"/studio/{owner.event_id}", headers={"x-fragment": "1"})
-    assert fragment.status_code == 200
-    assert fragment.text.count("/thumb") >= 2
-    assert "<html" not in fragment.text
+    assert owner.get(f"/studio/{owner.event_id}").text.count("/thumb") >= 2
 
 
 def test_two_events_cannot_have_the_same_code_whatever_its_case(owner: Visitor) -> None:

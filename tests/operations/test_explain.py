@@ -4,6 +4,7 @@ The pages are asked for as people ask for them, what they ask the database is ca
 answer, with the statistics of 200 events, 100,000 photos and 50,000 guests.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,7 +20,8 @@ from tests.people import PASSWORD, Visitor, another_browser
 from trouvaille import instance
 from trouvaille.accounts.models import Role
 from trouvaille.app import create_app
-from trouvaille.core.db import plain_url
+from trouvaille.core.db import connect, plain_url, sessions_of, transaction
+from trouvaille.news import invitations, rounds
 from trouvaille.settings import Settings
 
 EVENTS, PHOTOS, GUESTS = 200, 500, 250  # the latter two for each event
@@ -27,7 +29,7 @@ EVENTS, PHOTOS, GUESTS = 200, 500, 250  # the latter two for each event
 GROWING = {
     *("events", "photos", "guests", "matches", "sessions", "session_proofs", "enrolments", "consents", "audit"),
     *("messages", "guest_invitations", "attempts", "account_links", "staff", "invitations", "procrastinate_jobs"),
-    *("procrastinate_events", "outgoing_mail", "event_photographers", "event_pictures", "api_tokens"),
+    *("guest_news", "procrastinate_events", "outgoing_mail", "event_photographers", "event_pictures", "api_tokens"),
 }
 # The table and a part of the query that may scan it, and why that is all right.
 ALLOWED: dict[tuple[str, str], str] = {
@@ -37,6 +39,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ): "guests come by their indexes; 200 events are a dozen pages",
     ("events", "events.owner_id = "): "one's own events or those one works at; 200 events are a dozen pages",
     ("events", "FROM staff ORDER BY"): "counts the events of each of the staff, which together are all",
+    ("events", "FROM guest_news"): "of fifty guests at a time; 200 events are a dozen pages",
     ("staff", "FROM staff"): "an instance has a handful of staff, and its pages list them all",
     ("staff", "JOIN staff ON staff.id = event_photographers.staff_id"): "a handful, against an event's photographers",
     ("invitations", "FROM invitations"): "open invitations of staff: a handful, and they expire",
@@ -103,6 +106,10 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
     _copied(connection, "sessions", id=new, subject_id="guests.id", token_hash=token, source="guests")
     _copied(connection, "consents", id=new, guest_id="guests.id", event_id="guests.event_id", source="guests")
     _copied(connection, "enrolments", id=new, guest_id="guests.id", event_id="guests.event_id", source="guests")
+    connection.execute(
+        "INSERT INTO guest_news (guest_id, event_id, mail, known, counted, unanswered, check_at)"
+        " SELECT id, event_id, true, 0, 0, 0, now() - random() * interval '20 min' FROM guests ON CONFLICT DO NOTHING"
+    )
     _copied(
         connection,
         "audit",
@@ -236,6 +243,9 @@ PAGES = [
     ("guest", "/account/devices"),
     ("owner", "/studio"),
     ("owner", "/studio/{event_id}"),
+    ("owner", "/studio/{event_id}?camera=Canon&name=IMG&sort=name"),
+    *(("owner", f"/studio/{{event_id}}/photos?sort={order}") for order in ("newest", "added", "name", "faces")),
+    ("owner", "/studio/{event_id}/photos/changes?seen=999999999"),
     ("owner", "/studio/{event_id}/guests"),
     ("owner", "/studio/{event_id}/guests?q=guest7"),
     ("owner", "/studio/{event_id}/guests/{guest_id}"),
@@ -291,6 +301,23 @@ def test_signing_in_and_registering_read_no_growing_table_from_end_to_end(
         assert fresh.send_selfie(_jpeg()).status_code == 303
 
     wrong = _explained(url, _caught(come))
+    assert wrong == [], "\n\n".join(wrong)
+
+
+def test_the_round_of_news_finds_who_is_due_by_indexes(
+    large: tuple[str, dict[str, Visitor], dict[str, str], TestClient],
+) -> None:
+    async def go() -> None:
+        engine = connect(large[0])
+        async with transaction(sessions_of(engine)) as session:
+            await invitations.ask_for_waiting(session)
+            await rounds.adopt(session)
+            assert len(list(await session.execute(rounds.due()))) == rounds.AT_ONCE
+            await session.rollback()
+        await engine.dispose()
+
+    asked = _caught(lambda: asyncio.run(go()))
+    wrong = _explained(large[0], asked)
     assert wrong == [], "\n\n".join(wrong)
 
 

@@ -135,6 +135,21 @@ async def check(sessions: Sessions, charges: Charges) -> None:
         raise TooOften(wait_s)
 
 
+async def note(sessions: Sessions, key: bytes) -> None:
+    """Keep that something happened at this moment, without counting it."""
+    async with transaction(sessions) as session:
+        await session.execute(text("SET LOCAL synchronous_commit = off"))
+        row = insert(Attempts).values(key=key, level=0.0, at=now())
+        await session.execute(row.on_conflict_do_update(index_elements=[Attempts.key], set_={"at": now()}))
+
+
+async def noted(sessions: Sessions, key: bytes, *, within: timedelta) -> bool:
+    """Whether ``note`` was called with this key so lately."""
+    async with transaction(sessions) as session:
+        found = select(Attempts.key).where(Attempts.key == key, Attempts.at > now() - within)
+        return await session.scalar(found) is not None
+
+
 async def give_back(session: AsyncSession, keys: Iterable[bytes]) -> None:
     """Take one attempt off each count: it succeeded. The others stay, or a success of one's own would wipe the traces
     of guesses at somebody else's account of the same name."""

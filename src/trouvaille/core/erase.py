@@ -19,7 +19,11 @@ async def erase(
     await defer(session, "storage.erase", queue=UPKEEP, keys=keys or [], prefixes=folders)
 
 
-@job("storage.erase", queue=UPKEEP)
+# Tried for a day: what somebody wants gone must not stay because the store was away for an hour.
+TRIES = 16
+
+
+@job("storage.erase", queue=UPKEEP, tries=TRIES)
 async def _erase(work: Work, *, keys: list[str], prefixes: Sequence[str] = (), prefix: str | None = None) -> None:
     await work.storage.delete(keys)
     # ``prefix``: of jobs that an older version asked for.

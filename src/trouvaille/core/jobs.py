@@ -40,6 +40,7 @@ log = structlog.get_logger()
 Result = TypeVar("Result")
 
 SELFIES, PHOTOS, UPKEEP, MAIL = "selfies", "photos", "upkeep", "mail"
+AWAY = "away"
 # Goes with every job's arguments, and is taken out again before its body sees them.
 ASKED = "_asked"
 DEATHS_ALLOWED = 1
@@ -69,7 +70,7 @@ class Work:
     ``engine`` is the face engine that the settings choose, as ``matching.engine`` describes it; ``rekognition`` is the
     AWS account, None where nothing of ours can lie there. Only job modules know their types.
     ``relay`` is a ``Relay``, None where no mail server is set; ``public_url`` is the address that links in mails begin
-    with.
+    with; in the ``quiet_hours``, from and until, nobody is told of new photos.
     """
 
     sessions: Sessions
@@ -80,6 +81,9 @@ class Work:
     rekognition: Any = None
     relay: Relay | None = None
     public_url: str | None = None
+    # What imports may do, as ``imports.rules`` describes it.
+    imports: Any = None
+    quiet_hours: tuple[int, int] = (22, 8)
 
     async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:
         """Run something heavy beside the event loop, so that the heartbeat goes on.
@@ -100,8 +104,8 @@ def job(name: str, *, queue: str, abandon: Abandon | None = None, tries: int = T
     Args:
         name: ``slice.verb``.
         queue: one of ``SELFIES``, ``PHOTOS``, ``UPKEEP``, ``MAIL``.
-        abandon: called in a transaction with the job's arguments and a reason code (``worker_died`` or ``internal``)
-            when the job is given up for good.
+        abandon: called in a transaction with the job's arguments and a reason code (``worker_died``, ``away`` or
+            ``internal``) when the job is given up for good.
         tries: how often a job with a transient error is begun at most.
 
     Transient errors (database or store away) are tried again after 2, 4, 8 … seconds; others are not.
@@ -134,7 +138,7 @@ def job(name: str, *, queue: str, abandon: Abandon | None = None, tries: int = T
                     log.warning("job failed", kind=type(error).__name__, last=last, exc_info=last)
                     if last and abandon is not None:
                         async with transaction(work.sessions) as session:
-                            await abandon(session, args, "internal")
+                            await abandon(session, args, AWAY if isinstance(error, Unavailable) else "internal")
                     raise
 
         return body

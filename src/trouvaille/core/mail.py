@@ -6,12 +6,14 @@ A letter and the row it is about are committed together. Addresses and links are
 import asyncio
 import smtplib
 import ssl
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -37,13 +39,20 @@ PRIORITY = 10
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message to one person, in their language."""
+    """One message to one person, in their language.
+
+    Attributes:
+        headers: further ones.
+        bounce: a job of the mail queue and its arguments, asked for when there is no such mailbox.
+    """
 
     to: str
     subject: str
     text: str
     html: str
     locale: str
+    headers: dict[str, str] = field(default_factory=dict)
+    bounce: tuple[str, dict[str, Any]] | None = None
 
 
 class Outgoing(Identified, Base):
@@ -55,8 +64,16 @@ class Outgoing(Identified, Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
+# Not 552 and 554: a full mailbox and a spam filter are no reasons to believe that nobody lives there.
+NO_MAILBOX = (550, 551, 553, 556)
+
+
 class LetterRefused(Refused):
     """The relay will never take this letter, as when there is no such mailbox."""
+
+
+class NoMailbox(LetterRefused):
+    """The relay says so of this address, whatever the letter."""
 
 
 async def post(session: AsyncSession, vault: Vault, letter: Letter) -> None:
@@ -83,12 +100,13 @@ async def _send(work: Work, *, letter_id: str) -> None:
         return
     if work.relay is None:
         raise LetterRefused("no mail server is set")
-    letter = Letter(**work.vault.open_note("mail", row.sealed))
+    letter, refused = Letter(**work.vault.open_note("mail", row.sealed)), False
     try:
         message = _message(letter, work.relay, row.id)
         await asyncio.to_thread(_hand_over, work.relay, message)
         metrics.MAIL.labels("sent").inc()
-    except LetterRefused:
+    except LetterRefused as error:
+        refused = isinstance(error, NoMailbox)
         metrics.MAIL.labels("refused").inc()
         log.warning("letter refused", letter=letter_id)
     except Unavailable:
@@ -96,15 +114,35 @@ async def _send(work: Work, *, letter_id: str) -> None:
         raise
     async with transaction(work.sessions) as session:
         await _forget(session, letter_id)
+        if refused and letter.bounce is not None:
+            name, args = letter.bounce
+            await defer(session, name, queue=MAIL, **args)
+
+
+class _Unfolded(EmailPolicy):
+    """Leaves ``List-Unsubscribe`` in one line: a long address would be folded into encoded words, which mail programs
+    don't read as an address."""
+
+    def fold(self, name: str, value: Any) -> str:
+        """As the library, but for that header."""
+        whole = name.lower() == "list-unsubscribe"
+        return f"{name}: {value}{self.linesep}" if whole else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """The same in bytes, as it is sent."""
+        whole = name.lower() == "list-unsubscribe"
+        return self.fold(name, value).encode() if whole else super().fold_binary(name, value)
 
 
 def _message(letter: Letter, relay: Relay, letter_id: UUID) -> EmailMessage:
-    message = EmailMessage()
+    message = EmailMessage(_Unfolded())
     message["Subject"], message["From"], message["To"] = letter.subject, relay.sender, _one_address(letter.to)
     message["Date"] = format_datetime(now())
     # The same at a second try, so that a mailbox can tell that it has the letter already.
     message["Message-ID"] = f"<{letter_id}@{parseaddr(relay.sender)[1].rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
+    for name, value in letter.headers.items():
+        message[name] = value
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
     # Last, since setting the content drops what is said about it.
@@ -139,7 +177,8 @@ def _hand_over(relay: Relay, message: EmailMessage) -> None:
         return
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
-        failure = _by_code(min(codes, default=400))
+        code = min(codes, default=400)
+        failure = NoMailbox(f"refused with {code}") if code in NO_MAILBOX else _by_code(code)
     except smtplib.SMTPAuthenticationError:
         failure = Unavailable("the mail server refuses our name and password")
     except smtplib.SMTPResponseException as error:

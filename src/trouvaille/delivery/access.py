@@ -19,7 +19,9 @@ from trouvaille.events.rights import Right
 from trouvaille.faces.models import Face
 from trouvaille.matching.models import Match, Tier, Verdict
 from trouvaille.matching.service import is_asked, is_mine
+from trouvaille.photos import blanks
 from trouvaille.photos import service as photos
+from trouvaille.photos.blanks import Blank
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.photos.models import shown as photos_shown
 from trouvaille.photos.service import NoSuchPhoto
@@ -45,7 +47,7 @@ class Seen:
     """A photo as one guest sees it. ``face_box``: left, top, right, bottom as fractions of the photo.
 
     ``veiled`` names the renditions that they see instead, where others don't want their face shown; ``veil`` is what
-    became of their own wish to be hidden.
+    became of their own wish to be hidden; ``is_given``: the organiser found them in it by hand.
     """
 
     photo: Photo
@@ -55,6 +57,7 @@ class Seen:
     is_favourite: bool = False
     veiled: str | None = None
     veil: VeilState | None = None
+    is_given: bool = False
 
     @property
     def is_mine(self) -> bool:
@@ -161,6 +164,7 @@ def seen(guest: Viewer | None, row: Row[*tuple[Any, ...]]) -> Seen:
         is_favourite=bool(liked),
         veiled=veils.for_viewer(veiled, guest),
         veil=asked,
+        is_given=match is not None and match.given_at is not None,
     )
 
 
@@ -231,9 +235,19 @@ async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, ph
 
 async def may_download(session: AsyncSession, viewer: Viewer | None, event: Event, photo: Photo) -> Downloads:
     """What this viewer may take home of a photo that they see; staff take all of what they work with."""
+    return Downloads.ORIGINAL if await works_with(session, viewer, event, photo) else event.downloads
+
+
+async def works_with(session: AsyncSession, viewer: Viewer | None, event: Event, photo: Photo) -> bool:
+    """Whether it is theirs to work with, so that they get everything of it: who added it, and who runs the event."""
     theirs = await rights.of(session, viewer, event)
     is_own = viewer is not None and photo.uploaded_by == viewer.id and Right.UPLOAD in theirs
-    return Downloads.ORIGINAL if is_own or Right.MANAGE in theirs else event.downloads
+    return is_own or Right.MANAGE in theirs
+
+
+def blanks_for_guests(event: Event, photo: Photo) -> list[Blank] | None:
+    """What is covered in an original before a guest gets it; None where they get no original of this photo."""
+    return [] if event.camera_data else blanks.read(photo.blanks)
 
 
 async def check_download(

@@ -108,6 +108,33 @@ class Report(Identified, Base):
     )
 
 
+class NearState(StrEnum):
+    """What became of a guest's wish to be looked for by hand."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    DISMISSED = "dismissed"
+
+
+class Near(Identified, Base):
+    """A guest's word that they were near when a photo was taken: somebody may look for them in the photos around it."""
+
+    __tablename__ = "near_requests"
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"))
+    photo_id: Mapped[UUID] = mapped_column(ForeignKey("photos.id", ondelete="CASCADE"), index=True)
+    guest_id: Mapped[UUID] = mapped_column(ForeignKey("guests.id", ondelete="CASCADE"))
+    text: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[NearState] = mapped_column(words(NearState), default=NearState.OPEN)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    decided_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("guest_id", "photo_id"),
+        Index("ix_near_requests_event", event_id, "created_at", "id"),
+    )
+
+
 class VeilState(StrEnum):
     """How far a wish to be hidden in a photo has come."""
 

@@ -5,9 +5,10 @@ comes; a ZIP that can't be finished breaks off in the middle, so that nobody tak
 """
 
 import asyncio
+import hashlib
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,12 +25,14 @@ from trouvaille.accounts.service import Viewer
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import N_, NotFound, TooMany, Unavailable
 from trouvaille.core.storage import Storage
-from trouvaille.delivery import veils, views
+from trouvaille.delivery import access, views
 from trouvaille.delivery.access import DownloadsOff, Seen, Show, photos_seen, seen
 from trouvaille.delivery.archive import Archive, Member
 from trouvaille.delivery.models import FileSum
 from trouvaille.events.models import Downloads, Event
+from trouvaille.photos.blanks import Blank, covered
 from trouvaille.photos.models import Photo
+from trouvaille.photos.renditions import VEILED, stored
 
 log = structlog.get_logger()
 AT_ONCE, AT_ONCE_EACH = 6, 2
@@ -80,6 +83,17 @@ class File:
     key: str
     size_bytes: int
     crc32: int | None
+    blanks: Sequence[Blank] = ()
+
+    @property
+    def sum_key(self) -> str:
+        """Tells these bytes from all others, also from those of the same file with other ranges covered."""
+        return sum_key(self.key, self.blanks)
+
+
+def sum_key(key: str, blanks: Sequence[Blank]) -> str:
+    """What length and CRC-32 of a file are noted under."""
+    return f"{key}#{hashlib.sha256(repr(blanks).encode()).hexdigest()[:16]}" if blanks else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ class Parcel:
     @property
     def etag(self) -> str:
         """Changes with the list and with every file in it."""
-        return self.archive.etag("\n".join(file.key for file in self.files))
+        return self.archive.etag("\n".join(file.sum_key for file in self.files))
 
 
 def size_for(event: Event, wanted: Downloads | None) -> Downloads:
@@ -106,14 +120,34 @@ def size_for(event: Event, wanted: Downloads | None) -> Downloads:
     return wanted if wanted is not None and wanted is not Downloads.NONE else event.downloads
 
 
-def key_of(event: Event, photo: Seen, size: Downloads) -> str | None:
-    """Which file of a photo its viewer gets; None for none."""
-    allowed = views.sizes_allowed(event, photo)
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Which file of a photo its viewer gets. ``size_bytes``: where the database knows it."""
+
+    key: str
+    size_bytes: int | None
+    is_original: bool
+    blanks: Sequence[Blank] = ()
+
+    @property
+    def sum_key(self) -> str:
+        """As ``File.sum_key``."""
+        return sum_key(self.key, self.blanks)
+
+
+def content_of(event: Event, seen: Seen, size: Downloads) -> Content | None:
+    """What a viewer gets of a photo in a ZIP of this size; None for nothing."""
+    allowed, photo = views.sizes_allowed(event, seen), seen.photo
     if not allowed:
         return None
     if size is Downloads.ORIGINAL and Downloads.ORIGINAL in allowed:
-        return photo.photo.original_key
-    return veils.rendition_key(photo.photo, photo.veiled, "view") if photo.veiled else photo.photo.rendition_key("view")
+        blanks = access.blanks_for_guests(event, photo) or []
+        return Content(photo.original_key, photo.size_bytes, is_original=True, blanks=blanks)
+    try:
+        view = stored(photo, f"{VEILED}view" if seen.veiled else "view")
+    except NotFound:
+        return None
+    return Content(view.key(photo), view.size_bytes, is_original=False)
 
 
 async def prepare(
@@ -140,24 +174,21 @@ async def prepare(
     known = await _known(session, [each.photo.id for _, each in dated])
     wanted = []
     for taken, each in dated:
-        if (key := key_of(event, each, size)) is not None:
-            size_bytes, crc32 = known.get(key, (None, None))
-            if key == each.photo.original_key:
-                size_bytes = each.photo.size_bytes
-            wanted.append((taken, each.photo, key, size_bytes, crc32))
+        if (content := content_of(event, each, size)) is not None:
+            size_bytes, crc32 = known.get(content.sum_key, (None, None))
+            wanted.append((taken, each.photo, content, content.size_bytes or size_bytes, crc32))
     measured = await _measure(
-        session, storage, [(photo.id, key) for _, photo, key, length, _ in wanted if length is None]
+        session, storage, [(photo.id, content.key) for _, photo, content, length, _ in wanted if length is None]
     )
     members, files, taken_names = [], [], set[str]()
-    for taken, photo, key, size_bytes, crc32 in wanted:
-        length = measured.get(key) if size_bytes is None else size_bytes
+    for taken, photo, content, size_bytes, crc32 in wanted:
+        length = measured.get(content.key) if size_bytes is None else size_bytes
         if length is None:
             log.warning("photo without its file", photo=str(photo.id))
             continue
-        is_original = key == photo.original_key
-        name = _unique(f"{taken:%Y-%m-%d_%H-%M-%S}_{_file_name(photo, is_original)}", taken_names)
+        name = _unique(f"{taken:%Y-%m-%d_%H-%M-%S}_{_file_name(photo, content.is_original)}", taken_names)
         members.append(Member(name, length, taken))
-        files.append(File(photo.id, key, length, crc32))
+        files.append(File(photo.id, content.key, length, crc32, content.blanks))
     return Parcel(Archive(members), files)
 
 
@@ -248,7 +279,7 @@ class Sender:
     async def _read(self, file: File, skip: int, most: int) -> AsyncIterator[bytes]:
         crc32, left = 0, most
         try:
-            async for data in await self.storage.stream(file.key, offset=skip):
+            async for data in covered(await self.storage.stream(file.key, offset=skip), file.blanks, offset=skip):
                 part = data[:left]
                 crc32, left = zlib.crc32(part, crc32), left - len(part)
                 if left == 0 and most == file.size_bytes and crc32 != file.crc32:
@@ -264,7 +295,7 @@ class Sender:
     async def _changed(self, file: File) -> BrokenOff:
         """The file is another than the one that was measured: measure it anew the next time."""
         async with transaction(self.sessions) as session:
-            known = await session.get(FileSum, (file.photo_id, file.key))
+            known = await session.get(FileSum, (file.photo_id, file.sum_key))
             if known is not None:
                 await session.delete(known)
         return self._broken(file, "not the file that was measured")
@@ -275,7 +306,7 @@ class Sender:
             return file.crc32
         crc32, length = 0, 0
         try:
-            async for data in await self.storage.stream(file.key):
+            async for data in covered(await self.storage.stream(file.key), file.blanks):
                 crc32, length = zlib.crc32(data, crc32), length + len(data)
         except (NotFound, Unavailable) as error:
             raise self._broken(file, "not to be read") from error
@@ -286,7 +317,7 @@ class Sender:
         new = insert(FileSum).from_select(
             ["photo_id", "key", "size_bytes", "crc32"],
             # A photo that was deleted meanwhile has nothing to be noted for.
-            select(Photo.id, literal(file.key), literal(length, BigInteger), literal(crc32, BigInteger)).where(
+            select(Photo.id, literal(file.sum_key), literal(length, BigInteger), literal(crc32, BigInteger)).where(
                 Photo.id == file.photo_id
             ),
         )

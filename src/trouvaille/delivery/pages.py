@@ -24,6 +24,7 @@ from trouvaille.guests.models import PUT_OFF
 from trouvaille.guests.queueing import TOPIC, SelfieQueue
 from trouvaille.matching import service as matching
 from trouvaille.matching.models import Verdict
+from trouvaille.news import service as news
 from trouvaille.web.forms import typed
 from trouvaille.web.i18n import settle
 from trouvaille.web.render import go, page, wants_json
@@ -83,6 +84,7 @@ ThisWish = Annotated[Wish, Depends(_wish)]
 async def gallery(
     request: Request,
     session: Session,
+    site: ThisSite,
     event: ThisEvent,
     guest: Looker,
     wish: ThisWish,
@@ -100,10 +102,13 @@ async def gallery(
     }
     if request.headers.get("x-fragment") == "1":
         return page(request, "delivery/_tiles.html", **context)
-    state = None
+    state, ways, counts = None, None, await access.counts(session, event, guest)
     if guest is not None:
-        state = await guests.face_state(session, await guests.of_viewer(session, guest, event))
-    counts = await access.counts(session, event, guest)
+        person = await guests.of_viewer(session, guest, event)
+        state = await guests.face_state(session, person)
+        await news.seen(session, event.id, guest.id, counts.mine)
+        if state.state == "accepted":
+            ways = await news.ways_of(session, person, sends_mail=site.sends_mail)
     has_filters = wish.show in views.SHOWS_WITH_FILTERS
     return page(
         request,
@@ -122,6 +127,8 @@ async def gallery(
         put_off=state is not None and state.reason == PUT_OFF,
         can_use_face=event.faces_on,
         processing=counts.processing,
+        news=ways,
+        news_from="photos",
         **context,
     )
 
@@ -212,6 +219,7 @@ async def live(
                 words = stands.in_words() if stands.number > 1 else None
                 told.append(ServerSentEvent(event="place", data={"number": stands.number, "words": words}))
             counts = await access.counts(session, present, guest)
+            await news.seen(session, event.id, guest.id, counts.mine)
         told.append(ServerSentEvent(event="photos", data=dataclasses.asdict(counts)))
         return told
 

@@ -13,18 +13,18 @@ from trouvaille.accounts.service import Viewer
 from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.errors import NotFound
 from trouvaille.delivery import access, veils
-from trouvaille.events import rights
 from trouvaille.events import service as events
 from trouvaille.events.models import Downloads, Event
-from trouvaille.events.rights import Right
+from trouvaille.photos.blanks import covered
 from trouvaille.photos.models import Photo
+from trouvaille.photos.renditions import VEILED, Stored, stored
 from trouvaille.web.site import Session, Site, ThisSite
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}/p/{photo_id}")
 RENDITIONS = {"thumb", "view"}
-# A rendition never changes under its address, but only this viewer's browser may keep it, and not for long: a photo
-# that is taken away must go from there too.
-KEEP = "private, max-age=3600"
+# The viewer's browser may keep it, and asks each time whether it may still show it: a photo that is taken away is gone
+# from there too, at once. Being told so costs a few indexed look-ups and no read (docs/decisions/0023-renditions.md).
+KEEP = "private, no-cache"
 
 
 @router.get("/download", openapi_extra=wants(Scope.PHOTOS_READ))
@@ -38,20 +38,31 @@ async def download(
     version = await veiled(session, viewer, event, photo)
     whole = version is None and size is not Downloads.VIEW
     if whole and await access.may_download(session, viewer, event, photo) is Downloads.ORIGINAL:
-        return await _original(site, photo)
+        return await _original(session, site, viewer, event, photo)
+    return await _view(site, photo, version)
+
+
+async def _view(site: Site, photo: Photo, version: str | None) -> Response:
     headers = _attached(f"{PurePath(photo.file_name).stem}.jpg")
-    return Response(await site.storage.get(_key(photo, version, "view")), media_type="image/jpeg", headers=headers)
+    data = await site.storage.get(rendition_for(photo, version, "view").key(photo))
+    return Response(data, media_type="image/jpeg", headers=headers)
 
 
 async def veiled(session: AsyncSession, viewer: Viewer | None, event: Event, photo: Photo) -> str | None:
     """Which renditions the viewer gets where a face is hidden from others; None for the plain ones."""
-    theirs = await rights.of(session, viewer, event)
-    is_own = viewer is not None and photo.uploaded_by == viewer.id and Right.UPLOAD in theirs
-    return await veils.version_for(session, viewer, photo, plain=is_own or Right.MANAGE in theirs)
+    plain = await access.works_with(session, viewer, event, photo)
+    return await veils.version_for(session, viewer, photo, plain=plain)
 
 
-def _key(photo: Photo, version: str | None, name: str) -> str:
-    return photo.rendition_key(name) if version is None else veils.rendition_key(photo, version, name)
+def rendition_for(photo: Photo, version: str | None, name: str) -> Stored:
+    """A rendition of a photo as it is, or of the version without some faces."""
+    return stored(photo, name if version is None else VEILED + name)
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether the browser has the bytes that a tag stands for; a tag that a proxy weakened counts (RFC 9110)."""
+    known = request.headers.get("if-none-match", "")
+    return etag in {tag.strip().removeprefix("W/") for tag in known.split(",")}
 
 
 @router.get("/original", openapi_extra=wants(Scope.PHOTOS_READ))
@@ -61,11 +72,16 @@ async def original(session: Session, site: ThisSite, code: str, photo_id: UUID, 
     await access.check_download(session, viewer, event, photo, Downloads.ORIGINAL)
     if await veiled(session, viewer, event, photo) is not None:
         raise access.DownloadsOff
-    return await _original(site, photo)
+    return await _original(session, site, viewer, event, photo)
 
 
-async def _original(site: Site, photo: Photo) -> StreamingResponse:
-    pieces = await site.storage.stream(photo.original_key)
+async def _original(session: AsyncSession, site: Site, viewer: Viewer | None, event: Event, photo: Photo) -> Response:
+    """The file: untouched for who works with it, and for guests without what tells place and camera."""
+    plain = await access.works_with(session, viewer, event, photo)
+    blanks = [] if plain else access.blanks_for_guests(event, photo)
+    if blanks is None:
+        return await _view(site, photo, None)
+    pieces = covered(await site.storage.stream(photo.original_key), blanks)
     headers = {"Content-Length": str(photo.size_bytes), **_attached(photo.file_name)}
     return StreamingResponse(pieces, media_type=photo.media_type, headers=headers)
 
@@ -86,8 +102,9 @@ async def rendition(
     if name not in RENDITIONS:
         raise NotFound
     version = await veiled(session, viewer, event, photo)
-    tag = f'"{photo.id}-{name}-{version}"' if version else f'"{photo.id}-{name}"'
+    found = rendition_for(photo, version, name)
+    tag = found.etag(photo)
     headers = {"ETag": tag, "Cache-Control": KEEP}
-    if request.headers.get("if-none-match") == tag:
+    if is_known(request, tag):
         return Response(status_code=304, headers=headers)
-    return Response(await site.storage.get(_key(photo, version, name)), media_type="image/jpeg", headers=headers)
+    return Response(await site.storage.get(found.key(photo)), media_type="image/jpeg", headers=headers)

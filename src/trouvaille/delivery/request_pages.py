@@ -8,8 +8,8 @@ from fastapi.responses import JSONResponse, Response
 
 from trouvaille.accounts.identity import StaffViewer
 from trouvaille.core.errors import N_, Invalid, Refused
-from trouvaille.delivery import access, requests, veils, views
-from trouvaille.delivery.models import Reason, Veil
+from trouvaille.delivery import access, nearby, requests, veils, views
+from trouvaille.delivery.models import Near, Reason, Report, Veil
 from trouvaille.delivery.pages import GuestViewer, ThisEvent
 from trouvaille.events import rights
 from trouvaille.events.models import Event
@@ -29,16 +29,23 @@ REASONS = {
     Reason.OTHER: N_("Something else"),
 }
 HIDE_FACE = N_("Please hide my face here")
+NEAR = N_("I’m near here: please look for me around this photo")
+
+
+def _words(what: Report | Veil | Near) -> str:
+    return gettext(HIDE_FACE if isinstance(what, Veil) else NEAR if isinstance(what, Near) else REASONS[what.reason])
 
 
 def _reasons() -> list[tuple[str, str, str]]:
     return [(reason.value, gettext(text), "") for reason, text in REASONS.items()]
 
 
-async def _ask(
+async def ask_page(
     request: Request, session: Session, event: Event, guest: GuestViewer, photo_id: UUID, form: Form, status: int = 200
 ) -> Response:
+    """The page about one photo, with all that a guest may ask about it."""
     seen = await access.one_photo(session, event, guest, photo_id)
+    near = await nearby.of_guest(session, guest.id, photo_id)
     return page(
         request,
         "delivery/ask.html",
@@ -48,6 +55,8 @@ async def _ask(
         reasons=_reasons(),
         form=form,
         longest=requests.LONGEST,
+        near=near.state.value if near is not None else None,
+        near_longest=nearby.LONGEST,
         done=request.query_params.get("done", ""),
     )
 
@@ -56,7 +65,7 @@ async def _ask(
 async def ask_form(
     request: Request, session: Session, event: ThisEvent, guest: GuestViewer, photo_id: UUID
 ) -> Response:
-    return await _ask(request, session, event, guest, photo_id, Form(values={"reason": Reason.HIDE.value}))
+    return await ask_page(request, session, event, guest, photo_id, Form(values={"reason": Reason.HIDE.value}))
 
 
 @router.post("/e/{code}/photos/{photo_id}/report")
@@ -68,7 +77,7 @@ async def report(request: Request, session: Session, event: ThisEvent, guest: Gu
     except Refused as error:
         if wants_json(request):
             raise
-        return await _ask(request, session, event, guest, photo_id, form.refused(error), status_of(error))
+        return await ask_page(request, session, event, guest, photo_id, form.refused(error), status_of(error))
     if wants_json(request):
         return Response(status_code=204)
     return go(f"/e/{event.code}/photos/{photo_id}/ask?done=report")
@@ -102,7 +111,8 @@ async def asked(request: Request, session: Session, event: Managed) -> Response:
         {
             "id": each.what.id,
             "is_veil": isinstance(each.what, Veil),
-            "reason": gettext(HIDE_FACE if isinstance(each.what, Veil) else REASONS[each.what.reason]),
+            "is_near": isinstance(each.what, Near),
+            "reason": _words(each.what),
             "text": "" if isinstance(each.what, Veil) else each.what.text,
             "state": each.what.state.value,
             "is_open": each.is_open,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.core import live
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Invalid, NotFound, TooMany
-from trouvaille.delivery.models import Reason, Report, ReportState, Veil, VeiledPhoto, VeilState
+from trouvaille.delivery.models import Near, NearState, Reason, Report, ReportState, Veil, VeiledPhoto, VeilState
 from trouvaille.guests.models import Guest
 from trouvaille.photos.models import Photo, Standing
 
@@ -50,7 +50,7 @@ async def report(session: AsyncSession, guest_id: UUID, photo: Photo, reason: st
 class Asked:
     """Something that a guest asked, with its photo. ``name`` is None for whoever has left."""
 
-    what: Report | Veil
+    what: Report | Veil | Near
     photo: Photo
     name: str | None
     in_force: bool = False
@@ -58,7 +58,7 @@ class Asked:
     @property
     def is_open(self) -> bool:
         """Whether nobody has decided yet."""
-        return self.what.state in (ReportState.OPEN, VeilState.ASKED)
+        return self.what.state in (ReportState.OPEN, VeilState.ASKED, NearState.OPEN)
 
 
 async def of_event(session: AsyncSession, event_id: UUID) -> list[Asked]:
@@ -82,6 +82,15 @@ async def of_event(session: AsyncSession, event_id: UUID) -> list[Asked]:
         .limit(SHOWN_AT_MOST)
     )
     asked += [Asked(*row) for row in wishes]
+    near = await session.execute(
+        select(Near, Photo, Guest.display_name)
+        .join(Photo, Photo.id == Near.photo_id)
+        .join(Guest, Guest.id == Near.guest_id)
+        .where(Near.event_id == event_id, Photo.deleted_at.is_(None))
+        .order_by((Near.state == NearState.OPEN).desc(), Near.created_at.desc())
+        .limit(SHOWN_AT_MOST)
+    )
+    asked += [Asked(*row) for row in near]
     return sorted(asked, key=lambda each: (not each.is_open, -each.what.created_at.timestamp()))
 
 

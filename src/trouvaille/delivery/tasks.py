@@ -1,15 +1,16 @@
 """Jobs of the delivery slice."""
 
-import asyncio
 from uuid import UUID
 
 import structlog
 
 from trouvaille.core.db import transaction
+from trouvaille.core.erase import erase
 from trouvaille.core.errors import NotFound
 from trouvaille.core.jobs import PHOTOS, Work, job
 from trouvaille.delivery import veils
 from trouvaille.delivery.models import VeiledPhoto
+from trouvaille.photos import renditions
 from trouvaille.photos.models import Photo
 from trouvaille.vision.decode import decode
 from trouvaille.vision.renditions import rendition
@@ -34,21 +35,26 @@ async def veil_photo(work: Work, *, photo_id: str, event_id: str) -> None:
         before = await session.get(VeiledPhoto, UUID(photo_id))
     if photo is None:
         return
-    version = veils.version_of(hidden) if hidden else None
-    if version != (before.version if before else None) and hidden:
+    version, fresh = None, None
+    if hidden:
         try:
-            data = await work.storage.get(photo.rendition_key("view"))
+            data = await work.storage.get(renditions.stored(photo, "view").key(photo))
         except NotFound:
             log.warning("photo to be veiled has no picture", photo=photo_id)
             return
+        version = veils.version_of(hidden, photo)
+        if version == (before.version if before else None):
+            return
         made = await work.compute(_veiled, data, [each.box_xyxy for each in hidden])
-        await asyncio.gather(
-            *(work.storage.put(veils.rendition_key(photo, version or "", each.name), each.jpeg) for each in made)
-        )
+        fresh = await renditions.put(work.storage, photo, made, prefix=renditions.VEILED)
     async with transaction(work.sessions) as session:
-        kept = await session.get(Photo, UUID(photo_id), with_for_update={"key_share": True})
+        kept = await session.get(Photo, UUID(photo_id), with_for_update=True)
+        if kept is None:
+            await erase(session, prefix=photo.folder)
+            return
         # Somebody may have asked or decided meanwhile: the job for that comes after this one, by its lock.
-        if kept is not None:
-            await veils.put_in_force(session, kept, hidden)
-    if before is not None and before.version != version:
-        await work.storage.delete([veils.rendition_key(photo, before.version, name) for name in ("thumb", "view")])
+        await veils.put_in_force(session, kept, hidden, version)
+        if fresh is None:
+            await renditions.unveil(session, kept)
+        else:
+            await renditions.switch(session, work.storage, kept, fresh)

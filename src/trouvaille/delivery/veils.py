@@ -42,11 +42,6 @@ def for_viewer(veiled: VeiledPhoto | None, guest: Viewer | None) -> str | None:
     return None if alone else veiled.version
 
 
-def rendition_key(photo: Photo, version: str, name: str) -> str:
-    """Where a rendition without those faces lies: ``thumb`` or ``view``."""
-    return f"{photo.folder}/veiled/{version}-{name}.jpg"
-
-
 async def version_for(session: AsyncSession, viewer: Viewer | None, photo: Photo, *, plain: bool) -> str | None:
     """``for_viewer`` of one photo. ``plain``: the viewer works with it, as staff do."""
     return None if plain else for_viewer(await session.get(VeiledPhoto, photo.id), viewer)
@@ -112,16 +107,17 @@ async def agreed(session: AsyncSession, photo_id: UUID) -> list[Veil]:
     return list(await session.scalars(query))
 
 
-def version_of(veils: list[Veil]) -> str:
-    """A name for the renditions in which exactly these faces are hidden."""
-    return hashlib.sha256(b"".join(veil.id.bytes for veil in veils)).hexdigest()[:32]
+def version_of(veils: list[Veil], photo: Photo) -> str:
+    """A name for the renditions in which exactly these faces are hidden, made of the view that the photo has now."""
+    faces = b"".join(veil.id.bytes for veil in veils)
+    return hashlib.sha256(faces + photo.renditions["view"]["file"].encode()).hexdigest()[:32]
 
 
-async def put_in_force(session: AsyncSession, photo: Photo, veils: list[Veil]) -> None:
+async def put_in_force(session: AsyncSession, photo: Photo, veils: list[Veil], version: str | None) -> None:
     """Show the renditions that were made for these faces from now on; the plain ones when there are none."""
-    if veils:
+    if version is not None:
         row = {
-            "version": version_of(veils),
+            "version": version,
             "guest_ids": [veil.guest_id for veil in veils if veil.guest_id is not None],
             "faces": len(veils),
             "made_at": now(),

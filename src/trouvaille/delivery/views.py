@@ -1,6 +1,5 @@
 """Photos, lists and moments as the templates show them."""
 
-import base64
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +14,7 @@ from trouvaille.delivery.access import Counts, Seen, Show
 from trouvaille.delivery.lists import Moment, Sort, Wish
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.models import Photo
+from trouvaille.photos.renditions import as_data
 from trouvaille.web import i18n
 from trouvaille.web.i18n import gettext
 
@@ -53,7 +53,7 @@ def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
         "thumb_px": width_of(width_px, height_px, THUMB_SIDE_PX),
         "view_px": width_of(width_px, height_px, VIEW_SIDE_PX),
         "ratio": round(width_px / height_px, 2),
-        "placeholder": base64.b64encode(photo.placeholder).decode() if photo.placeholder and not seen.veiled else None,
+        "placeholder": None if seen.veiled else as_data(photo.placeholder),
         "download_url": f"{address}/download" if takes else None,
         "small_url": f"{address}/download?size=view" if len(takes) > 1 else None,
         "page_url": f"/e/{event.code}/photos/{photo.id}" + (f"?{query_of(wish)}" if wish else ""),
@@ -66,6 +66,7 @@ def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
         "verdict": seen.verdict.value if seen.verdict else None,
         "face_box": seen.face_box,
         "is_mine": seen.is_mine,
+        "is_given": seen.is_given,
         "is_favourite": seen.is_favourite,
         "veil": seen.veil.value if seen.veil else None,
     }
@@ -79,10 +80,13 @@ def _at_its_place(event: Event, photo: Photo) -> datetime | None:
 
 
 def sizes_allowed(event: Event, seen: Seen) -> list[Downloads]:
-    """In which sizes somebody may take a photo home, the largest first; of a veiled one there is no original."""
+    """In which sizes a guest may take a photo home, the largest first.
+
+    There is no original of a veiled one, nor of one in which position and serial numbers can't be covered.
+    """
     if event.downloads is Downloads.NONE:
         return []
-    if event.downloads is Downloads.VIEW or seen.veiled:
+    if event.downloads is Downloads.VIEW or seen.veiled or access.blanks_for_guests(event, seen.photo) is None:
         return [Downloads.VIEW]
     return [Downloads.ORIGINAL, Downloads.VIEW]
 
@@ -91,8 +95,9 @@ def tabs(event: Event, guest: Viewer | None, counts: Counts) -> list[tuple[str, 
     """Key, label, number and address of each part of the gallery."""
     here = f"/e/{event.code}/photos?show="
     made = []
-    if event.faces_on and guest is not None:
+    if guest is not None and (event.faces_on or counts.mine):
         made.append(("mine", gettext("My photos"), counts.mine, f"{here}mine"))
+    if event.faces_on and guest is not None:
         made.append(("maybe", gettext("Maybe me"), counts.maybe, f"{here}maybe"))
     if access.has_general(event):
         made.append(("all", gettext("All photos"), counts.all, f"{here}all"))

@@ -11,8 +11,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from trouvaille.accounts.identity import StaffViewer
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Refused
-from trouvaille.delivery import veils, walls
+from trouvaille.delivery import walls
 from trouvaille.delivery.models import Wall
+from trouvaille.delivery.pictures import KEEP, is_known, rendition_for
 from trouvaille.delivery.walls import Slide
 from trouvaille.events import qr, rights
 from trouvaille.events.links import link_of
@@ -76,14 +77,12 @@ async def picture(
 ) -> Response:
     event, wall = found
     slide = await walls.slide(session, event, wall, photo_id)
-    key = slide.photo.rendition_key("view")
-    if slide.veiled is not None:
-        key = veils.rendition_key(slide.photo, slide.veiled, "view")
+    view = rendition_for(slide.photo, slide.veiled, "view")
     # A screen shows each photo again and again; asking whether it may still is cheap, sending it each time is not.
-    headers = {**HEADERS, "Cache-Control": "private, no-cache", "ETag": f'"{slide.photo.id}-{slide.veiled or "plain"}"'}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    headers = {**HEADERS, "Cache-Control": KEEP, "ETag": view.etag(slide.photo)}
+    if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(await site.storage.get(key), media_type="image/jpeg", headers=headers)
+    return Response(await site.storage.get(view.key(slide.photo)), media_type="image/jpeg", headers=headers)
 
 
 @router.get("/wall/{token}/qr.svg")

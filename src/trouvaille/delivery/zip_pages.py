@@ -140,7 +140,8 @@ def _checker(request: Request, site: Site, code: str, size: Downloads) -> packin
                 seen = await access.one_photo(session, event, guest, file.photo_id)
         except Refused:
             return False
-        return packing.key_of(event, seen, size) == file.key
+        content = packing.content_of(event, seen, size)
+        return content is not None and content.sum_key == file.sum_key
 
     return check
 

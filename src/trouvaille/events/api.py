@@ -57,6 +57,7 @@ class EventOut(BaseModel):
     accent: str = Field(examples=["#b4532a"])
     gallery: Gallery
     downloads: Downloads
+    camera_data: bool = Field(description="Whether originals keep position and serial numbers for guests.")
     guest_pass: bool
     faces: bool = Field(description="Whether somebody attested that guests are told.")
     created_at: datetime
@@ -77,6 +78,7 @@ class EventChange(BaseModel):
     accent: Text | None = Field(None, examples=["#b4532a"])
     gallery: Gallery | None = Field(None, examples=["guests"])
     downloads: Downloads | None = Field(None, examples=["original"])
+    camera_data: bool | None = Field(None, examples=[False])
     guest_pass: bool | None = Field(None, examples=[False])
 
 
@@ -149,6 +151,7 @@ def shaped(request: Request, event: Event, *, manages: bool) -> EventOut:
         accent=event.accent,
         gallery=event.gallery,
         downloads=event.downloads,
+        camera_data=event.camera_data,
         guest_pass=event.guest_pass,
         faces=event.faces_on,
         created_at=event.created_at,
@@ -169,7 +172,7 @@ def _answer(request: Request, response: Response, event: Event) -> EventOut:
 
 FIELDS = (
     *("name", "code", "place", "starts_on", "ends_on", "time_zone", "locales", "accent"),
-    *("gallery", "downloads", "guest_pass"),
+    *("gallery", "downloads", "camera_data", "guest_pass", "review", "general"),
 )
 
 

@@ -6,6 +6,7 @@ else: whoever comes in is looked up anew. A code that nobody has is not remember
 
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 from fastapi import Request
@@ -13,7 +14,7 @@ from fastapi import Request
 from trouvaille.accounts import throttle
 from trouvaille.accounts.entry import address_key
 from trouvaille.accounts.identity import MaybeViewer
-from trouvaille.accounts.throttle import Charges, Pace
+from trouvaille.accounts.throttle import Charges, Pace, TooOften
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import Invalid
 from trouvaille.core.secrets import Vault
@@ -36,12 +37,27 @@ OF_EVENT = Pace(free=3000, first_s=1, longest_s=5, forgets_one_in_s=0.1)
 MISSES = Pace(free=200, first_s=1, longest_s=30, forgets_one_in_s=5)
 
 
+FAMILIAR_FOR = timedelta(hours=12)
+NOTED_EVERY_S = 3600.0
+
+
 class Codes:
     """The events that were asked for lately, by code."""
 
     def __init__(self, lasts_s: float = LASTS_S) -> None:
         self._lasts_s = lasts_s
         self._known: dict[str, tuple[float, Event]] = {}
+        self._noted: dict[bytes, float] = {}
+
+    def is_noted(self, key: bytes) -> bool:
+        """Whether this process has written down, less than ``NOTED_EVERY_S`` ago, that a code is familiar somewhere; if
+        not, it counts as written from now on."""
+        if self._noted.get(key, 0.0) > time.monotonic():
+            return True
+        if len(self._noted) >= REMEMBERED_AT_MOST:
+            self._noted.clear()
+        self._noted[key] = time.monotonic() + NOTED_EVERY_S
+        return False
 
     async def find(self, sessions: Sessions, code: str) -> Event:
         """The event with this code as it was at most ``LASTS_S`` ago; it may be over.
@@ -85,22 +101,41 @@ def codes_of(request: Request) -> Codes:
     return codes
 
 
-async def guard_codes(request: Request, viewer: MaybeViewer) -> AsyncIterator[None]:
-    """Slow down strangers who try codes in addresses, on every route that has one.
+def _bare(code: str) -> str:
+    return code.replace("-", "").casefold()
 
-    Who waits is refused whatever the code: otherwise a right one would show by being let in.
+
+async def guard_codes(request: Request, viewer: MaybeViewer) -> AsyncIterator[None]:
+    """Slow down whoever tries codes in addresses, on every route that has one.
+
+    Strangers are counted by their address, people who are signed in by their account: neither hurts the other.
+
+    Who waits is refused whatever the code: otherwise a right one would show by being let in. But a code under which
+    somebody came from the same address lately stays open there, or one who tries codes in a hall would keep its guests
+    out; all that it tells them is what the guests beside them know.
 
     Raises:
         TooOften
     """
-    if viewer is not None or "code" not in request.path_params:
+    code = request.path_params.get("code")
+    own = viewer.event_code if viewer is not None else None
+    if code is None or (own is not None and _bare(own) == _bare(code)):
         yield
         return
-    site = site_of(request)
-    charges = {address_key(site.vault, sender_of(request), what="misses"): MISSES}
-    await throttle.check(site.sessions, charges)
+    site, sender = site_of(request), sender_of(request)
+    who = address_key(site.vault, sender, what="misses")
+    if viewer is not None:
+        who = site.vault.fingerprint("attempts", f"misses-of:{viewer.id}")
+    familiar = address_key(site.vault, f"{throttle.network_of(sender)}/{_bare(code)}", what="familiar")
+    try:
+        await throttle.check(site.sessions, {who: MISSES})
+    except TooOften:
+        if viewer is not None or not await throttle.noted(site.sessions, familiar, within=FAMILIAR_FOR):
+            raise
     try:
         yield
     except NoSuchEvent:
-        await throttle.charge(site.sessions, charges)
+        await throttle.charge(site.sessions, {who: MISSES})
         raise
+    if viewer is None and not codes_of(request).is_noted(familiar):
+        await throttle.note(site.sessions, familiar)

@@ -78,6 +78,8 @@ class Event(Identified, Base):
     accent: Mapped[str] = mapped_column(String(7))
     gallery: Mapped[Gallery] = mapped_column(words(Gallery), default=Gallery.GUESTS)
     downloads: Mapped[Downloads] = mapped_column(words(Downloads), default=Downloads.ORIGINAL)
+    # Whether originals that guests take home keep the position and the serial numbers that cameras write.
+    camera_data: Mapped[bool] = mapped_column(default=False)
     # Whether a new photo waits until somebody has looked at it.
     review: Mapped[bool] = mapped_column(default=False)
     # Whether a new photo is among those that all may look through.

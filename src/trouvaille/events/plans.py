@@ -29,6 +29,7 @@ class EventPlan:
     accent: str = DEFAULT_ACCENT
     gallery: Gallery = Gallery.GUESTS
     downloads: Downloads = Downloads.ORIGINAL
+    camera_data: bool = False
     guest_pass: bool = False
     review: bool = False
     general: bool = True
@@ -84,6 +85,7 @@ class EventPlan:
         event.accent = self.accent
         event.gallery = self.gallery
         event.downloads = self.downloads
+        event.camera_data = self.camera_data
         event.guest_pass = self.guest_pass
         event.review = self.review
         event.general = self.general

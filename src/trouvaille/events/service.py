@@ -251,6 +251,7 @@ async def duplicate(session: AsyncSession, viewer: Viewer, event: Event, *, name
         accent=event.accent,
         gallery=event.gallery,
         downloads=event.downloads,
+        camera_data=event.camera_data,
         guest_pass=event.guest_pass,
         review=event.review,
         general=event.general,

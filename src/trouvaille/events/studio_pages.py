@@ -26,7 +26,7 @@ from trouvaille.web.site import Session
 router = APIRouter(include_in_schema=False, prefix="/studio")
 FIELDS = (
     *("name", "place", "starts_on", "ends_on", "time_zone", "locale", "accent", "code"),
-    *("expires_on", "gallery", "downloads", "guest_pass", "review", "chosen", "faces", "begin"),
+    *("expires_on", "gallery", "downloads", "camera_data", "guest_pass", "review", "chosen", "faces", "begin"),
 )
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -82,6 +82,7 @@ def _plan(form: Form) -> EventPlan:
             accent=form.value("accent") or plans.DEFAULT_ACCENT,
             gallery=_word(form, "gallery", Gallery, Gallery.NOBODY),
             downloads=_word(form, "downloads", Downloads, Downloads.NONE),
+            camera_data=form.value("camera_data") == "yes",
             guest_pass=form.value("guest_pass") == "yes",
             review=form.value("review") == "yes",
             general=form.value("chosen") != "yes",
@@ -161,6 +162,7 @@ def _values(event: Event) -> dict[str, str]:
         "accent": event.accent,
         "gallery": event.gallery.value,
         "downloads": event.downloads.value,
+        "camera_data": "yes" if event.camera_data else "",
         "guest_pass": "yes" if event.guest_pass else "",
         "review": "yes" if event.review else "",
         "chosen": "" if event.general else "yes",

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import NotFound
-from trouvaille.core.jobs import PHOTOS, Work, job
+from trouvaille.core.jobs import AWAY, PHOTOS, Work, job
 from trouvaille.events import pictures
 from trouvaille.events.models import EventPicture, PictureKind, PictureState
 from trouvaille.vision.decode import decode
@@ -58,7 +58,7 @@ def _cut_out(data: bytes) -> Drawn | None:
 
 
 async def _give_up(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
-    await pictures.set_failed(session, UUID(args["picture_id"]), reason)
+    await pictures.set_failed(session, UUID(args["picture_id"]), "internal" if reason == AWAY else reason)
 
 
 @job(pictures.DRAW_JOB, queue=PHOTOS, abandon=_give_up)

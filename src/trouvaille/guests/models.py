@@ -105,6 +105,7 @@ class Enrolment(Identified, Base):
 
     __table_args__ = (
         Index("ix_enrolments_guest", guest_id, created_at),
+        Index("ix_enrolments_fresh", "decided_at", postgresql_where=sql("state = 'accepted'")),
         Index("uq_enrolments_accepted", guest_id, unique=True, postgresql_where=sql("state = 'accepted'")),
     )
 

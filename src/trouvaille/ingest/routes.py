@@ -87,12 +87,12 @@ async def _take(request: Request, receiver: Receiver, upload: Upload, turn: Turn
         state = _state(receiver, turn)
     finally:
         receiver.close_turn(turn)
-    return await _finish(receiver, upload) if turn.offset == upload.size_bytes else state
+    return await _finish(receiver, upload, turn) if turn.offset == upload.size_bytes else state
 
 
-async def _finish(receiver: Receiver, upload: Upload) -> dict[str, str]:
+async def _finish(receiver: Receiver, upload: Upload, turn: Turn | None = None) -> dict[str, str]:
     try:
-        return _result(await receiver.finish(upload.id), upload.size_bytes)
+        return _result(await receiver.finish(upload, turn=turn), upload.size_bytes)
     except (Invalid, TooLarge) as error:
         # The request was fine; the file is not.
         error.status = 422  # type: ignore[union-attr]

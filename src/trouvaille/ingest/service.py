@@ -1,7 +1,6 @@
 """Uploads: beginning them, finding those of a viewer, and making photos of those that arrived whole."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -9,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select, update
@@ -57,6 +56,19 @@ class Finished:
     photo_id: UUID | None
 
 
+class Archives(Protocol):
+    """What takes over a ZIP that arrived, so that its photos are taken in one by one."""
+
+    limit_bytes: int
+
+    async def __call__(self, upload: Upload, path: Path) -> None:
+        """Take it over; when this returns, it is durable.
+
+        Raises:
+            Refused
+        """
+
+
 class NotWhole(Exception):
     """There is nothing to finish yet."""
 
@@ -79,6 +91,7 @@ class Receiver:
         self.sessions, self.storage, self.limits = sessions, storage, limits
         self.staging = Staging(folder)
         self.kept_s = kept_hours * 3600
+        self.archives: Archives | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
 
     def on(self, sessions: Sessions) -> "Receiver":
@@ -128,7 +141,9 @@ class Receiver:
             await rights.to_change(session, viewer, event_id, Right.UPLOAD)
             if size_bytes == 0:
                 raise EmptyFile
-            check_size(size_bytes, limit_bytes=self.limits.bytes)
+            is_archive = self.archives is not None and _is_named_zip(told.file_name)
+            most = self.archives.limit_bytes if self.archives and is_archive else self.limits.bytes
+            check_size(size_bytes, limit_bytes=most)
             await check_quota(session, event_id=event_id, uploaded_by=viewer.id, size_bytes=size_bytes)
             self.staging.check_room(size_bytes)
             session.add(upload)
@@ -182,10 +197,16 @@ class Receiver:
         finally:
             held.close()
 
-    async def finish(self, upload_id: UUID, *, patience_s: float = LOCK_PATIENCE_S) -> Finished:
+    async def finish(
+        self, upload: Upload, *, turn: Turn | None = None, patience_s: float = LOCK_PATIENCE_S
+    ) -> Finished:
         """Make a photo of a file that arrived whole; when this returns, photo, job and outcome are durable.
 
         It is done once, whoever asks how often at the same time, and begun anew where a process died in the middle.
+
+        Args:
+            upload: as it was found; what matters is read anew.
+            turn: who has just written the last byte.
 
         Raises:
             NoSuchUpload, NotWhole
@@ -193,67 +214,62 @@ class Receiver:
             Refused: the file is no good, or not allowed any more; it is gone.
         """
         try:
-            async with self.held(upload_id, patience_s=patience_s) as held:
-                return await self._finish(upload_id, held)
+            async with self.held(upload.id, patience_s=patience_s) as held:
+                if held.size_bytes != upload.size_bytes:
+                    raise NotWhole
+                await self.run(held.sync)
+                return await self._finish(upload, held, turn.sha256_for(held) if turn else None)
         except NoSuchFile:
-            async with transaction(self.sessions) as session:
-                upload = await session.get(Upload, upload_id)
-                if upload is None or upload.outcome is None:
-                    raise NoSuchUpload from None
-                return await self._told(session, upload)
+            return await self._outcome(upload.id)
 
-    async def _finish(self, upload_id: UUID, held: Held) -> Finished:
-        async with transaction(self.sessions) as session:
-            upload = await session.get(Upload, upload_id)
-            if upload is not None and upload.outcome is not None:
-                told = await self._told(session, upload)
-                await self.run(held.discard)
-                return told
-        if upload is None:
-            await self.run(held.discard)
-            raise NoSuchUpload
-        if held.size_bytes != upload.size_bytes:
-            raise NotWhole
-        await self.run(held.sync)
+    async def _finish(self, upload: Upload, held: Held, sha256: bytes | None) -> Finished:
+        noting = _Noting(upload)
         try:
-            await self._check_still_allowed(upload)
-            await self._check_digest(upload, held.path)
-            finished = await self._take_in(upload, held.path)
+            finished = await self._take_in(upload, held.path, sha256, noting)
+        except _OverAlready:
+            finished = await self._outcome(upload.id)
         except (Unavailable, Archived):
             raise
         except Refused:
             await self.drop(upload.id, held)
             raise
-        await self._note(upload.id, finished)
+        else:
+            if not noting.is_noted:
+                async with transaction(self.sessions) as session:
+                    await _note(session, upload.id, finished)
+                    finished = await self._told(session, upload, finished)
         await self.run(held.discard)
-        async with transaction(self.sessions) as session:
-            return await self._told(session, upload, finished)
+        return finished
 
-    async def _check_still_allowed(self, upload: Upload) -> None:
-        """Minutes or hours have passed: an invitation may have been taken back, an event archived."""
-        async with transaction(self.sessions) as session:
-            await rights.to_change(session, await _sender_of(session, upload), upload.event_id, Right.UPLOAD)
-
-    async def _check_digest(self, upload: Upload, path: Path) -> None:
-        if upload.sha256 is not None and await asyncio.to_thread(_sha256_of, path) != upload.sha256:
+    async def _take_in(self, upload: Upload, path: Path, sha256: bytes | None, noting: "_Noting") -> Finished:
+        sha256 = sha256 or await asyncio.to_thread(intake.sha256_of, path)
+        if upload.sha256 not in (None, sha256):
             raise Damaged
-
-    async def _take_in(self, upload: Upload, path: Path) -> Finished:
+        if self.archives is not None and _is_named_zip(upload.file_name) and await asyncio.to_thread(_is_zip, path):
+            async with transaction(self.sessions) as session:
+                await noting.first(session)
+            await self.archives(upload, path)
+            return Finished(Outcome.ACCEPTED, None)
         offer = Offer(
             upload.event_id, upload.uploaded_by, upload.file_name, upload.source, upload.id, upload.modified_at
         )
         try:
-            taken = await intake.take_in_file(self.sessions, self.storage, self.limits, offer, path)
+            taken = await intake.take_in_file(
+                self.sessions, self.storage, self.limits, offer, path, sha256=sha256, within=noting
+            )
         except Duplicate as known:
             # A photo of our own id was made by ourselves, before a death that kept us from noting it.
             ours = known.photo_id == upload.id
             return Finished(Outcome.ACCEPTED if ours else Outcome.DUPLICATE, known.photo_id)
         return Finished(Outcome.ACCEPTED, taken.id)
 
-    async def _note(self, upload_id: UUID, finished: Finished) -> None:
-        values = {"outcome": finished.outcome, "photo_id": finished.photo_id, "finished_at": now()}
+    async def _outcome(self, upload_id: UUID) -> Finished:
+        """What became of an upload that is over."""
         async with transaction(self.sessions) as session:
-            await session.execute(update(Upload).where(Upload.id == upload_id).values(values))
+            upload = await session.get(Upload, upload_id)
+            if upload is None or upload.outcome is None:
+                raise NoSuchUpload
+            return await self._told(session, upload)
 
     async def _told(self, session: AsyncSession, upload: Upload, finished: Finished | None = None) -> Finished:
         """The outcome as its sender may know it: whose photo a duplicate is, they may not."""
@@ -279,6 +295,37 @@ class Receiver:
         await self.run(held.discard)
 
 
+class _OverAlready(Exception):
+    """Somebody finished this upload, and died before the file was gone."""
+
+
+class _Noting:
+    """Asks and writes what is the receiver's in the transactions of the photo."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        self.is_noted = False
+
+    async def first(self, session: AsyncSession) -> None:
+        """Minutes or hours have passed: an invitation may have been taken back, an event archived."""
+        upload = await session.get(Upload, self._upload.id)
+        if upload is None:
+            raise NoSuchUpload
+        if upload.outcome is not None:
+            raise _OverAlready
+        await rights.to_change(session, await _sender_of(session, upload), upload.event_id, Right.UPLOAD)
+
+    async def made(self, session: AsyncSession) -> None:
+        """The outcome lands with the photo."""
+        await _note(session, self._upload.id, Finished(Outcome.ACCEPTED, self._upload.id))
+        self.is_noted = True
+
+
+async def _note(session: AsyncSession, upload_id: UUID, finished: Finished) -> None:
+    values = {"outcome": finished.outcome, "photo_id": finished.photo_id, "finished_at": now()}
+    await session.execute(update(Upload).where(Upload.id == upload_id).values(values))
+
+
 async def _sender_of(session: AsyncSession, upload: Upload) -> Viewer:
     subject = await subject_of(session, "staff", upload.uploaded_by)
     if subject is None:
@@ -286,6 +333,10 @@ async def _sender_of(session: AsyncSession, upload: Upload) -> Viewer:
     return as_viewer(subject, upload.id)
 
 
-def _sha256_of(path: Path) -> bytes:
+def _is_named_zip(name: str | None) -> bool:
+    return (name or "").lower().endswith(".zip")
+
+
+def _is_zip(path: Path) -> bool:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return file.read(4) in (b"PK\3\4", b"PK\5\6")

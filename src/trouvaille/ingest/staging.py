@@ -15,6 +15,7 @@ Everything here blocks, and is called in threads.
 """
 
 import fcntl
+import hashlib
 import os
 import secrets
 import struct
@@ -56,7 +57,13 @@ class Turn:
         self._guard = threading.Lock()  # a thread may still write when a cancelled request closes
         self._open = True
         self._unchecked_from = -1
+        # A file that comes in one go is hashed meanwhile, and need not be read once more.
+        self._hash = hashlib.sha256() if offset == 0 else None
         self.offset = offset
+
+    def sha256_for(self, held: "Held") -> bytes | None:
+        """The hash of the whole file; None where others have had a turn, so that it has to be read."""
+        return self._hash.digest() if self._hash is not None and held.last_turn == self._number else None
 
     @property
     def touched_at(self) -> float:
@@ -73,7 +80,7 @@ class Turn:
         with self._held():
             if not good:
                 os.ftruncate(self._data, self._unchecked_from)
-                self.offset = self._unchecked_from
+                self.offset, self._hash = self._unchecked_from, None
             self._note_unchecked(-1)
 
     def append(self, pieces: Sequence[bytes]) -> None:
@@ -90,8 +97,11 @@ class Turn:
                 for start in range(0, len(pieces), BUFFERS_AT_ONCE):
                     self._write(pieces[start : start + BUFFERS_AT_ONCE])
             except OSError as error:
-                self.offset = os.fstat(self._data).st_size
+                self.offset, self._hash = os.fstat(self._data).st_size, None
                 raise Unavailable from error
+            if self._hash is not None:
+                for piece in pieces:
+                    self._hash.update(piece)
 
     def _write(self, pieces: Sequence[bytes]) -> None:
         buffers = [memoryview(piece) for piece in pieces]
@@ -135,8 +145,11 @@ class Turn:
 class Held:
     """One file that nobody else can write, read as whole, or remove. Close it, in a thread."""
 
-    def __init__(self, folder: Path, upload_id: UUID, turn: int, size_bytes: int, touched_at: float) -> None:
+    def __init__(
+        self, folder: Path, upload_id: UUID, turn: int, *, last_turn: bytes, size_bytes: int, touched_at: float
+    ) -> None:
         self._folder, self._id, self._turn = folder, upload_id, turn
+        self.last_turn = last_turn
         self.path = folder / str(upload_id)
         self.size_bytes = size_bytes
         self.touched_at = touched_at
@@ -265,11 +278,12 @@ class Staging:
                 size, touched_at = self._settle(turn, data), os.fstat(data).st_mtime
             finally:
                 os.close(data)
+            last_turn = os.pread(turn, TURN.size, 0)[:16]
             os.pwrite(turn, TURN.pack(secrets.token_bytes(16), -1), 0)
         except OSError as error:
             os.close(turn)
             raise _as_refusal(error) from error
-        return Held(self.folder, upload_id, turn, size, touched_at)
+        return Held(self.folder, upload_id, turn, last_turn=last_turn, size_bytes=size, touched_at=touched_at)
 
     @staticmethod
     def _settle(turn: int, data: int) -> int:

@@ -72,25 +72,22 @@ async def sweep(receiver: Receiver, *, untouched_s: float = UNTOUCHED_S, stray_s
     swept = Swept()
     files = await receiver.run(receiver.staging.listed)
     async with transaction(receiver.sessions) as session:
-        rows = await session.execute(
-            select(Upload.id, Upload.size_bytes, Upload.created_at).where(
-                Upload.folder_id == receiver.staging.id, Upload.finished_at.is_(None)
-            )
+        rows = await session.scalars(
+            select(Upload).where(Upload.folder_id == receiver.staging.id, Upload.finished_at.is_(None))
         )
-        uploads = {upload_id: (size_bytes, created_at) for upload_id, size_bytes, created_at in rows}
+        uploads = {upload.id: upload for upload in rows}
     moment, is_away = time.time(), False
     for upload_id, (size_bytes, touched_at) in files.items():
         age_s = moment - touched_at
         if upload_id not in uploads:
             if age_s >= stray_s:
                 swept.strays += await _clear(receiver, upload_id)
-        elif size_bytes == uploads[upload_id][0] and age_s >= untouched_s and not is_away:
-            is_away = not await _finish(receiver, upload_id, swept)
+        elif size_bytes == uploads[upload_id].size_bytes and age_s >= untouched_s and not is_away:
+            is_away = not await _finish(receiver, uploads[upload_id], swept)
         if upload_id in uploads and age_s >= receiver.kept_s:
             swept.expired += await _expire(receiver, upload_id)
-    lost = [
-        key for key, (_, made) in uploads.items() if key not in files and now() - made >= timedelta(seconds=stray_s)
-    ]
+    before = now() - timedelta(seconds=stray_s)
+    lost = [key for key, upload in uploads.items() if key not in files and upload.created_at <= before]
     async with transaction(receiver.sessions) as session:
         await session.execute(delete(Upload).where(Upload.id.in_(lost), Upload.finished_at.is_(None)))
         await session.execute(delete(Upload).where(Upload.finished_at < now() - ANSWERS_KEPT))
@@ -101,17 +98,17 @@ async def sweep(receiver: Receiver, *, untouched_s: float = UNTOUCHED_S, stray_s
     return swept
 
 
-async def _finish(receiver: Receiver, upload_id: UUID, swept: Swept) -> bool:
+async def _finish(receiver: Receiver, upload: Upload, swept: Swept) -> bool:
     """Whether the store took it, or would take others."""
     try:
-        await receiver.finish(upload_id, patience_s=0)
+        await receiver.finish(upload, patience_s=0)
         swept.finished += 1
     except (NotWhole, Archived, Busy):
         return True
     except Unavailable:
         return False
     except Refused as error:
-        log.info("upload refused", upload=str(upload_id), kind=type(error).__name__)
+        log.info("upload refused", upload=str(upload.id), kind=type(error).__name__)
         swept.refused += 1
     return True
 

@@ -92,6 +92,8 @@ class Match(Base):
     similarity: Mapped[float] = mapped_column(REAL)
     tier: Mapped[Tier] = mapped_column(words(Tier))
     verdict: Mapped[Verdict | None] = mapped_column(words(Verdict))
+    # Since when the organiser says so, where they found the guest by hand; without a face_id no face was compared.
+    given_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (Index("ix_matches_photo_id", "photo_id"), Index("ix_matches_event_id", "event_id"))

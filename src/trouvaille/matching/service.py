@@ -12,7 +12,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 from pgvector import HalfVector
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -224,10 +224,12 @@ async def answer(session: AsyncSession, guest_id: UUID, photo_id: UUID, verdict:
     Raises:
         NoSuchMatch
     """
+    # Without an answer of the guest, the word of whoever gave them the photo holds.
+    otherwise = case((Match.given_at.is_not(None), literal(Verdict.YES, Match.verdict.type)), else_=None)
     changed = await session.execute(
         update(Match)
         .where(Match.guest_id == guest_id, Match.photo_id == photo_id)
-        .values(verdict=verdict)
+        .values(verdict=otherwise if verdict is None else verdict)
         .returning(Match.event_id)
     )
     event_id = changed.scalar()
@@ -250,7 +252,14 @@ async def forget_undecided(session: AsyncSession, guest_id: UUID, *, except_of: 
 
 
 async def forget_guest(session: AsyncSession, guest_id: UUID) -> int:
-    """Erase every match of a guest, their verdicts included; returns how many there were."""
-    gone = await session.execute(delete(Match).where(Match.guest_id == guest_id).returning(Match.photo_id))
+    """Erase every match of a guest's face, their verdicts included; returns how many there were.
+
+    A photo that the organiser gave them by hand stays theirs, without what was compared.
+    """
+    found = delete(Match).where(Match.guest_id == guest_id, Match.given_at.is_(None))
+    gone = await session.execute(found.returning(Match.photo_id))
+    await session.execute(
+        update(Match).where(Match.guest_id == guest_id).values(face_id=None, similarity=0, tier=Tier.SURE)
+    )
     await live.publish(session, f"guest:{guest_id}", "photos")
     return len(gone.all())

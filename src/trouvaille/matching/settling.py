@@ -226,7 +226,9 @@ async def _read_probes(session: AsyncSession, event_id: UUID, engine: str, faces
         )
     ).all()
     answers = await session.execute(
-        select(Match.guest_id, Match.photo_id).where(Match.event_id == event_id, Match.verdict == Verdict.YES)
+        select(Match.guest_id, Match.photo_id).where(
+            Match.event_id == event_id, Match.verdict == Verdict.YES, Match.given_at.is_(None)
+        )
     )
     places = {guest_id: place for place, (_, guest_id, _, _) in enumerate(rows)}
     first_faces = np.flatnonzero(np.diff(faces.gallery.photos, prepend=-1))

@@ -3,7 +3,6 @@
 None holds a transaction while it computes, and each may run twice without harm. None asks which engine runs.
 """
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import NotFound
-from trouvaille.core.jobs import PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
+from trouvaille.core.jobs import AWAY, PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.faces import service as faces
@@ -25,9 +24,11 @@ from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import figures, reindex, service
 from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
-from trouvaille.photos import clocks
+from trouvaille.photos import clocks, renditions
 from trouvaille.photos import service as photos
+from trouvaille.photos.finding import blanks_of
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
+from trouvaille.photos.renditions import Fresh
 from trouvaille.photos.service import NoSuchPhoto
 from trouvaille.vision.selfie import Box
 from trouvaille.vision.types import PhotoAnalysis, SelfieAnalysis, SelfieRefused, SeveralFaces, Unreadable
@@ -37,7 +38,10 @@ log = structlog.get_logger()
 
 async def _give_up_photo(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
     photo = await session.get(Photo, UUID(args["photo_id"]))
-    if photo is not None and not _is_shown_already(photo):
+    if photo is not None and reason == AWAY:
+        # Nothing is wrong with it: it waits, and is asked for again (``photos.requeue_forgotten``, ``reindex.ask``).
+        await reindex.put_off(session, photo)
+    elif photo is not None and not _is_shown_already(photo):
         await photos.set_failed(session, photo.id, reason)
 
 
@@ -62,20 +66,19 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
     try:
         data = await work.storage.get(photo.original_key)
         looked = await work.compute(engine.look_at_photo, data, faces=event.faces_on)
-        await asyncio.gather(
-            *(work.storage.put(photo.rendition_key(made.name), made.jpeg) for made in looked.renditions)
-        )
+        fresh = await renditions.put(work.storage, photo, looked.renditions)
+        photo.blanks = await work.compute(blanks_of, data, photo.media_type)
         seen = await engine.learn_photo(work, photo, looked) if event.faces_on else None
     except (NoSuchPhoto, NoSuchEvent):  # deleted while we looked
         await work.storage.delete_under(photo.folder)
     except (Unreadable, NotFound) as error:
         await _fail(work, photo, error)
     except PutOff as later:
-        await _keep(work, photo, event, looked, None)
+        await _keep(work, photo, event, looked, fresh, None)
         if later.soon:
             raise
     else:
-        await _keep(work, photo, event, looked, seen)
+        await _keep(work, photo, event, looked, fresh, seen)
 
 
 def _is_done(photo: Photo, event: Event, engine: str) -> bool:
@@ -95,11 +98,13 @@ async def _fail(work: Work, photo: Photo, error: Unreadable | NotFound) -> None:
         await service.ask_to_settle(session, photo.event_id)  # it may have been the last
 
 
-async def _keep(work: Work, photo: Photo, event: Event, looked: PhotoAnalysis, seen: SeenPhoto | None) -> None:
+async def _keep(
+    work: Work, photo: Photo, event: Event, looked: PhotoAnalysis, fresh: Fresh, seen: SeenPhoto | None
+) -> None:
     if event.faces_on:
         await faces.ensure_partition(work.sessions, event.id)
     async with transaction(work.sessions) as session:
-        await _keep_photo(session, work, photo, event, looked, seen)
+        await _keep_photo(session, work, photo, event, looked, fresh, seen)
 
 
 async def _keep_photo(
@@ -108,6 +113,7 @@ async def _keep_photo(
     photo: Photo,
     event: Event,
     looked: PhotoAnalysis,
+    fresh: Fresh,
     seen: SeenPhoto | None,
 ) -> None:
     engine: FaceEngine = work.engine
@@ -123,6 +129,8 @@ async def _keep_photo(
         await photos.ask_again(session, kept)
     _describe(kept, looked)
     kept.body = clocks.body_of(work.vault, event.id, looked.exposure.serial)
+    kept.blanks = photo.blanks
+    await renditions.switch(session, work.storage, kept, fresh)
     if seen is not None:
         kept.faces, kept.engine = len(seen.faces), engine.identity
         await session.flush()
@@ -145,6 +153,7 @@ def _describe(photo: Photo, looked: PhotoAnalysis) -> None:
     photo.width_px, photo.height_px = looked.width_px, looked.height_px
     photo.taken_at, photo.taken_offset_minutes = looked.exposure.taken_at, looked.exposure.offset_minutes
     photo.camera = looked.exposure.camera
+    photo.placeholder = looked.placeholder
 
 
 async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
@@ -153,7 +162,7 @@ async def _give_up_selfie(session: AsyncSession, args: dict[str, Any], reason: s
         return
     if reason != "worker_died" and enrolment.reason == SELFIE_PUT_OFF:
         return  # it is asked for again
-    await selfies.refuse(session, enrolment, reason)
+    await selfies.refuse(session, enrolment, "internal" if reason == AWAY else reason)
 
 
 @job("matching.enrol", queue=SELFIES, abandon=_give_up_selfie)

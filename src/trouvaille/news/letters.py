@@ -58,3 +58,30 @@ def linked(draft: Draft, address: str) -> Draft:
     """The letter with the address that its button leads to."""
     assert draft.link is not None
     return Draft(draft.subject, draft.paragraphs, (draft.link[0], address), draft.after)
+
+
+def more_photos(number: int, *, last: bool, link: str, stop_url: str) -> Draft:
+    """That there are more photos of a guest.
+
+    No picture comes along: a letter is forwarded, read over shoulders and kept by others, where nobody can take a photo
+    back that is hidden or deleted later.
+
+    Args:
+        last: they did not come after the letters before, so that this is the last one.
+    """
+    one = number == 1
+    after = [N_("You get this letter because you asked to be found in the photos of %(event)s.")]
+    if last:
+        after.insert(0, N_("You have not looked in for a while, so this is our last letter until you do."))
+    return Draft(
+        subject=N_("A new photo of you: %(event)s") if one else N_("%(n)s new photos of you: %(event)s"),
+        paragraphs=(
+            N_("Hello %(name)s,"),
+            N_("there is a new photo of you from %(event)s.")
+            if one
+            else N_("there are %(n)s new photos of you from %(event)s."),
+        ),
+        link=(N_("See your photos"), link),
+        after=after,
+        stop=(N_("No more of these letters"), stop_url),
+    )

@@ -4,8 +4,11 @@ from uuid import UUID
 
 from trouvaille.core.db import transaction
 from trouvaille.core.jobs import MAIL, Work, app, hold_askers, job
-from trouvaille.news import invitations
+from trouvaille.news import invitations, rounds, service
 from trouvaille.news.carriers import INVITE_JOB
+from trouvaille.news.pace import Quiet
+
+BATCHES_AT_MOST = 200
 
 
 @job(INVITE_JOB, queue=MAIL)
@@ -29,6 +32,19 @@ async def look_round(work: Work, *, timestamp: int) -> None:
         return
     async with transaction(work.sessions) as session:
         await invitations.ask_for_waiting(session)
+        await rounds.adopt(session)
+    telling = rounds.Telling(work.vault, work.public_url.rstrip("/"), Quiet(*work.quiet_hours))
+    for _ in range(BATCHES_AT_MOST):
+        async with transaction(work.sessions) as session:
+            if not await rounds.look_at_some(session, telling):
+                break
+
+
+@job("news.note_bounce", queue=MAIL)
+async def note_bounce(work: Work, *, guest_id: str) -> None:
+    """A letter to this guest came to no mailbox."""
+    async with transaction(work.sessions) as session:
+        await service.note_bounce(session, UUID(guest_id))
 
 
 # However many workers there are, one of them asks for each round, and never for a second while one waits.

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
@@ -15,14 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
 from trouvaille.core.db import Sessions, transaction
-from trouvaille.core.errors import N_, Conflict
+from trouvaille.core.errors import N_, Conflict, NotFound
 from trouvaille.core.images import check_image, check_image_file, safe_file_name
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.photos import quotas
-from trouvaille.photos.models import Photo, Source, Standing
-from trouvaille.photos.service import ask_again, catch_up
+from trouvaille.photos.models import Photo, PhotoState, Source, Standing
+from trouvaille.photos.service import ask_again, catch_up, make_anew
 
 
 class Duplicate(Conflict):
@@ -65,6 +66,16 @@ class Accepted:
     file_name: str
 
 
+class Within(Protocol):
+    """What a caller does in the transactions of a file that becomes a photo."""
+
+    async def first(self, session: AsyncSession) -> None:
+        """Before anything is kept; may raise what it likes."""
+
+    async def made(self, session: AsyncSession) -> None:
+        """In the transaction that makes the row and its job; not where the event has the file already."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Checked:
     """What is known of a file once it was read from end to end."""
@@ -94,36 +105,64 @@ async def take_in(sessions: Sessions, storage: Storage, limits: Limits, offer: O
     return await _keep(sessions, storage, offer, checked, lambda key: storage.put(key, data))
 
 
-async def take_in_file(sessions: Sessions, storage: Storage, limits: Limits, offer: Offer, path: Path) -> Accepted:
+async def take_in_file(
+    sessions: Sessions,
+    storage: Storage,
+    limits: Limits,
+    offer: Offer,
+    path: Path,
+    *,
+    sha256: bytes | None = None,
+    within: Within | None = None,
+) -> Accepted:
     """``take_in`` of a file on this machine, in flat memory. The file is the caller's to remove.
 
     Args:
         path: nobody writes to it any more; its bytes are on the disk.
+        sha256: of the file, where the caller knows it.
+        within: what the caller does in the same transactions.
     """
 
     def check() -> _Checked:
         kind = check_image_file(path, limit_bytes=limits.bytes, limit_pixels=limits.pixels)
-        with path.open("rb") as file:
-            return _Checked(kind, hashlib.file_digest(file, "sha256").digest(), path.stat().st_size)
+        return _Checked(kind, sha256 or sha256_of(path), path.stat().st_size)
 
     checked = await asyncio.to_thread(check)
-    return await _keep(sessions, storage, offer, checked, lambda key: storage.put_file(key, path))
+    return await _keep(sessions, storage, offer, checked, lambda key: storage.put_file(key, path), within)
+
+
+def sha256_of(path: Path) -> bytes:
+    """Of a whole file; blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 async def _keep(
-    sessions: Sessions, storage: Storage, offer: Offer, checked: _Checked, put: Callable[[str], Awaitable[None]]
+    sessions: Sessions,
+    storage: Storage,
+    offer: Offer,
+    checked: _Checked,
+    put: Callable[[str], Awaitable[None]],
+    within: Within | None = None,
 ) -> Accepted:
     async with transaction(sessions) as session:
-        if (known := await _known(session, offer.event_id, checked.sha256)) is not None:
+        if within is not None:
+            await within.first(session)
+        if (known := await _known(session, offer.event_id, checked.sha256)) is None:
+            # Before its bytes are kept; `_insert` has the last word.
+            await quotas.check(
+                session,
+                event_id=offer.event_id,
+                uploaded_by=offer.uploaded_by,
+                files=1,
+                size_bytes=checked.size_bytes,
+            )
+    if known is not None:
+        back = await _give_back(sessions, storage, known, put)
+        async with transaction(sessions) as session:
+            if back and known.deleted_at is None:
+                return Accepted(known.id, known.file_name)
             return await _meet(session, known, offer)
-        # Before its bytes are kept; `_insert` has the last word.
-        await quotas.check(
-            session,
-            event_id=offer.event_id,
-            uploaded_by=offer.uploaded_by,
-            files=1,
-            size_bytes=checked.size_bytes,
-        )
     photo = Photo(id=offer.photo_id or uuid4(), event_id=offer.event_id)
     await put(photo.original_key)
     name = safe_file_name(offer.file_name, checked.media_type)
@@ -133,6 +172,8 @@ async def _keep(
             if fresh:
                 await ask_again(session, photo)
                 await live.publish(session, f"event:{offer.event_id}")
+                if within is not None:
+                    await within.made(session)
     except (IntegrityError, NoSuchEvent) as error:  # the event was deleted meanwhile
         await storage.delete([photo.original_key])
         raise NoSuchEvent from error
@@ -150,6 +191,20 @@ async def _keep(
         raise NoSuchEvent
     async with transaction(sessions) as session:
         return await _meet(session, known, offer)
+
+
+async def _give_back(sessions: Sessions, storage: Storage, known: Photo, put: Callable[[str], Awaitable[None]]) -> bool:
+    """Give a photo its original again, where the store has lost it; whether that was so."""
+    try:
+        await storage.size(known.original_key)
+    except NotFound:
+        await put(known.original_key)
+    else:
+        return False
+    if known.state is PhotoState.FAILED:
+        async with transaction(sessions) as session:
+            await make_anew(session, known.id)
+    return True
 
 
 async def _known(session: AsyncSession, event_id: UUID, sha256: bytes) -> Photo | None:

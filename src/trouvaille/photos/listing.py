@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, collate, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.models import Staff
@@ -42,7 +42,7 @@ _ORDERS: dict[Sort, tuple[Any, bool]] = {
     Sort.NEWEST: (Photo.shown_at, True),
     Sort.OLDEST: (Photo.shown_at, False),
     Sort.ADDED: (Photo.created_at, True),
-    Sort.NAME: (Photo.file_name, False),
+    Sort.NAME: (collate(Photo.file_name, "C"), False),
     Sort.FACES: (Photo.faces, True),
 }
 
@@ -72,6 +72,7 @@ class Wanted:
     Attributes:
         by: only those that this member of staff has added: what a photographer may work with.
         ids: only these, whatever the filters; None for all that fit.
+        show: a part of the desk; None for all that there is, the bin's too.
         camera: make and model; empty for photos that name none.
         name: part of the file's name.
     """
@@ -79,7 +80,7 @@ class Wanted:
     event_id: UUID
     by: UUID | None = None
     ids: Sequence[UUID] | None = None
-    show: Show = Show.ALL
+    show: Show | None = Show.ALL
     camera: str | None = None
     name: str = ""
     photographer: UUID | None = None
@@ -91,7 +92,8 @@ class Wanted:
             asked.append(Photo.uploaded_by == self.by)
         if self.ids is not None:
             return [*asked, Photo.id.in_(self.ids)]
-        asked.append(_is_of(self.show))
+        if self.show is not None:
+            asked.append(_is_of(self.show))
         if self.camera is not None:
             asked.append(Photo.camera == self.camera if self.camera else Photo.camera.is_(None))
         if self.photographer is not None:
@@ -99,6 +101,10 @@ class Wanted:
         if self.name:
             asked.append(Photo.file_name.icontains(self.name, autoescape=True))
         return asked
+
+    def anything(self) -> "Wanted":
+        """Whatever this person works with in the event."""
+        return Wanted(self.event_id, self.by, show=None)
 
     def only(self, *ids: UUID) -> "Wanted":
         """These photos of the same event and the same person."""
@@ -136,12 +142,21 @@ async def page_of(
     return Page(photos[:limit], photos[limit - 1].id if len(photos) > limit else None)
 
 
-async def tally(session: AsyncSession, event_id: UUID, *, by: UUID | None = None) -> dict[str, int]:
-    """How many photos each part of the desk has, in one query."""
+FITTING = "fitting"
+
+
+async def tally(session: AsyncSession, wanted: Wanted) -> dict[str, int]:
+    """How many photos each part of the desk has, and under ``fitting`` how many are wanted, in one query."""
     counts = [func.count().filter(_is_of(show)) for show in Show]
-    query = select(*counts).where(Photo.event_id == event_id)
-    row = (await session.execute(query.where(Photo.uploaded_by == by) if by else query)).one()
-    return {show.value: int(n) for show, n in zip(Show, row, strict=True)}
+    counts.append(func.count().filter(*wanted.conditions()))
+    row = (await session.execute(select(*counts).where(*wanted.anything().conditions()))).one()
+    return {name: int(n) for name, n in zip((*Show, FITTING), row, strict=True)}
+
+
+async def cameras(session: AsyncSession, wanted: Wanted) -> list[str | None]:
+    """The cameras of the photos that somebody works with, by name; None last, where some photos name none."""
+    query = select(Photo.camera).where(*wanted.anything().conditions()).distinct().order_by(Photo.camera.nulls_last())
+    return list(await session.scalars(query))
 
 
 async def photographers(session: AsyncSession, event_id: UUID) -> list[tuple[UUID, str]]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -77,6 +78,10 @@ class Photo(Identified, Base):
     body: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     # A WebP of some 100 bytes: what stands in the photo's place until its thumbnail is there.
     placeholder: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # The current set, by name: what `renditions.Stored` says of each. Only what stands here is ever served.
+    renditions: Mapped[dict[str, dict[str, Any]]] = mapped_column(JSONB, default=dict)
+    # What is covered in the original before a guest gets it (`blanks.kept`); NULL until a worker has looked.
+    blanks: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     width_px: Mapped[int | None]
     height_px: Mapped[int | None]
     faces: Mapped[int] = mapped_column(default=0)
@@ -92,6 +97,9 @@ class Photo(Identified, Base):
     # Its place in time, as ``clocks.moment`` says.
     shown_at: Mapped[datetime] = mapped_column(default=now)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    # The transaction that changed it last; a trigger keeps it. Times would not do: a transaction that began earlier
+    # may be seen later.
+    changed_in: Mapped[int] = mapped_column(BigInteger, server_default=text("((pg_current_xact_id())::text)::bigint"))
 
     __table_args__ = (
         Index("uq_photos_event_sha256", event_id, sha256, unique=True),
@@ -100,7 +108,9 @@ class Photo(Identified, Base):
         # The same order within one photographer's photos.
         Index("ix_photos_by", event_id, uploaded_by, text("shown_at DESC"), text("id DESC")),
         Index("ix_photos_added", event_id, created_at, "id"),
-        Index("ix_photos_name", event_id, file_name, "id"),
+        # Names in the order of their characters, which browsers know too.
+        Index("ix_photos_name", event_id, text('file_name COLLATE "C"'), "id"),
+        Index("ix_photos_changed", event_id, "changed_in"),
         Index("ix_photos_faces", event_id, faces, "id"),
         Index("ix_photos_unshown", event_id, standing, postgresql_where=text("standing <> 'shown'")),
         Index("ix_photos_unfinished", event_id, state, postgresql_where=text("state <> 'ready'")),
@@ -114,6 +124,7 @@ class Photo(Identified, Base):
             postgresql_include=["size_bytes"],
             postgresql_where=text("deleted_at IS NULL"),
         ),
+        Index("ix_photos_unblanked", created_at, postgresql_where=text("blanks IS NULL AND state = 'ready'")),
         Index("ix_photos_put_off", created_at, postgresql_where=text("reason = 'put_off'")),
     )
 
@@ -126,10 +137,6 @@ class Photo(Identified, Base):
     def original_key(self) -> str:
         """The untouched file."""
         return f"{self.folder}/original"
-
-    def rendition_key(self, name: str) -> str:
-        """A rendition made by the worker: ``thumb`` or ``view``."""
-        return f"{self.folder}/{name}.jpg"
 
 
 class Clock(Identified, Base):

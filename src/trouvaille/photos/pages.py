@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlparse
+from urllib.parse import urlencode, urlparse
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -20,7 +20,7 @@ from trouvaille.core.errors import N_, Invalid, Refused, Unavailable
 from trouvaille.core.images import check_size, shown_name
 from trouvaille.events import attestation, handover, reminders, rights
 from trouvaille.events.links import link_of
-from trouvaille.events.models import Event
+from trouvaille.events.models import Event, EventState
 from trouvaille.events.rights import Right
 from trouvaille.events.studio_pages import state_view
 from trouvaille.guests import messages
@@ -31,6 +31,7 @@ from trouvaille.photos.intake import Duplicate, Limits, Offer
 from trouvaille.photos.listing import Show, Sort, Wanted
 from trouvaille.photos.models import Photo
 from trouvaille.photos.reasons import reason_for
+from trouvaille.photos.renditions import as_data
 from trouvaille.web.i18n import gettext, say
 from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, Site, ThisSite, sender_of
@@ -47,6 +48,7 @@ router = APIRouter(include_in_schema=False, prefix="/studio")
 PAGE = 120
 BATCH = 2_000
 FAILURES = 200
+NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,47 @@ async def _desk_of(session: Session, viewer: StaffViewer, event_id: UUID) -> Des
     return await Desk.of(session, viewer, event_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What somebody wants to see of a desk, and in which order. ``camera``: empty for any, ``-`` for none named."""
+
+    show: Show = Show.ALL
+    sort: Sort = Sort.NEWEST
+    camera: str = ""
+    photographer: UUID | None = None
+    name: str = ""
+
+    @classmethod
+    def of(
+        cls, show: Show = Show.ALL, sort: Sort = Sort.NEWEST, camera: str = "", photographer: str = "", name: str = ""
+    ) -> "Filter":
+        """Of the address of a page; forms leave empty what is not chosen."""
+        try:
+            who = UUID(photographer) if photographer else None
+        except ValueError as error:
+            raise Invalid from error
+        return cls(show, sort, camera, who, name.strip()[:NAME])
+
+    def wanted(self, desk: Desk) -> Wanted:
+        """The photos meant."""
+        camera = None if not self.camera else "" if self.camera == "-" else self.camera
+        return Wanted(
+            desk.event.id, desk.by, show=self.show, camera=camera, name=self.name, photographer=self.photographer
+        )
+
+    def query(self, **more: object) -> str:
+        """The address of this part, without the page."""
+        asked = {
+            key: value for key, value in dataclasses.asdict(self).items() if value and value not in ("all", "newest")
+        }
+        return urlencode(asked | more)
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether more than a part of the desk was asked for."""
+        return bool(self.camera or self.photographer or self.name)
+
+
 async def _changeable_desk(session: Session, viewer: StaffViewer, event_id: UUID) -> Desk:
     await rights.to_change(session, viewer, event_id, Right.UPLOAD)
     return await Desk.of(session, viewer, event_id)
@@ -78,6 +121,7 @@ async def _changeable_desk(session: Session, viewer: StaffViewer, event_id: UUID
 
 ThisDesk = Annotated[Desk, Depends(_desk_of)]
 ChangeableDesk = Annotated[Desk, Depends(_changeable_desk)]
+ThisFilter = Annotated[Filter, Depends(Filter.of)]
 
 
 @router.get("")
@@ -148,6 +192,7 @@ def _tile(event: Event, photo: Photo) -> dict[str, Any]:
         "id": photo.id,
         "thumb_url": f"{address}/thumb" if ready else None,
         "view_url": f"{address}/view" if ready else None,
+        "placeholder": as_data(photo.placeholder) if ready else None,
         "download_url": f"{address}/original",
         "file_name": photo.file_name,
         "state": photo.state.value,
@@ -161,27 +206,31 @@ def _failure(photo: Photo) -> dict[str, Any]:
     return {"id": photo.id, "file_name": photo.file_name, "reason": gettext(reason_for(photo.reason))}
 
 
+async def _others(session: AsyncSession, viewer: Viewer, event: Event) -> list[Event]:
+    """Where photos of this event may be moved."""
+    mine = await rights.of_staff(session, viewer)
+    return [other for other, _ in mine if other.id != event.id and other.state is not EventState.ARCHIVED]
+
+
 async def _desk(
     request: Request,
     session: Session,
+    viewer: Viewer,
     desk: Desk,
     *,
-    show: Show = Show.ALL,
-    sort: Sort = Sort.NEWEST,
+    wish: Filter = Filter(),
     after: UUID | None = None,
     results: "Results | None" = None,
     status: int = 200,
 ) -> Response:
     event, by = desk.event, desk.by
-    fragment = request.headers.get("x-fragment") == "1"
-    shown = await listing.page_of(session, Wanted(event.id, by, show=show), sort, limit=PAGE, after=after)
-    asked = f"/studio/{event.id}?show={show.value}&sort={sort.value}"
+    wanted = wish.wanted(desk)
+    shown = await listing.page_of(session, wanted, wish.sort, limit=PAGE, after=after)
     failed = await listing.page_of(session, Wanted(event.id, by, show=Show.FAILED), Sort.ADDED, limit=FAILURES)
-    tally = {} if fragment else await listing.tally(session, event.id, by=by)
     quota = await quotas.left(session, event.id, by)
     return page(
         request,
-        "photos/_desk_grid.html" if fragment else "photos/desk.html",
+        "photos/desk.html",
         status=status,
         here=f"/studio/{event.id}" if results else None,
         event=event,
@@ -192,12 +241,16 @@ async def _desk(
         qr_png_url=f"/studio/{event.id}/qr.png?download=1",
         progress=await _progress(session, desk, quota),
         quota=quota,
-        failures=[_failure(photo) for photo in failed.photos] if show is not Show.BIN else [],
+        failures=[_failure(photo) for photo in failed.photos] if wish.show is not Show.BIN else [],
         photos=[_tile(event, photo) for photo in shown.photos],
-        next_url=f"{asked}&after={shown.next_after}" if shown.next_after else None,
-        tally=tally,
-        show=show.value,
-        sort=sort.value,
+        next_url=f"/studio/{event.id}?{wish.query(after=shown.next_after)}" if shown.next_after else None,
+        tally=await listing.tally(session, wanted),
+        show=wish.show.value,
+        sort=wish.sort.value,
+        wish=wish,
+        cameras=await listing.cameras(session, wanted),
+        photographers=await listing.photographers(session, event.id) if by is None else [],
+        other_events=await _others(session, viewer, event),
         faces_on=event.faces_on,
         state=state_view(event),
         days_left=reminders.days_left(event),
@@ -212,12 +265,12 @@ async def _desk(
 async def desk(
     request: Request,
     session: Session,
+    viewer: StaffViewer,
     desk: ThisDesk,
-    show: Show = Show.ALL,
-    sort: Sort = Sort.NEWEST,
+    wish: ThisFilter,
     after: UUID | None = None,
 ) -> Response:
-    return await _desk(request, session, desk, show=show, sort=sort, after=after)
+    return await _desk(request, session, viewer, desk, wish=wish, after=after)
 
 
 @dataclass(slots=True)
@@ -249,7 +302,8 @@ async def upload(
     if wants_json(request):
         return JSONResponse(results.as_dict())
     async with transaction(site.sessions) as session:
-        return await _desk(request, session, await Desk.of(session, viewer, event_id), results=results)
+        desk = await Desk.of(session, viewer, event_id)
+        return await _desk(request, session, viewer, desk, results=results)
 
 
 async def _take(site: Site, viewer: Viewer, event_id: UUID, file: UploadFile, results: Results) -> None:

@@ -170,8 +170,10 @@ def _check(usage: Usage, files: int, size_bytes: int) -> None:
         raise QuotaReached(usage, "bytes", offered=files, fit=usage.bytes_left * files // max(1, size_bytes))
 
 
-async def hold(session: AsyncSession, *, event_id: UUID, uploaded_by: UUID | None, size_bytes: int) -> None:
-    """Whether one more photo fits, and keep others of the event from adding until this transaction ends.
+async def hold(
+    session: AsyncSession, *, event_id: UUID, uploaded_by: UUID | None, size_bytes: int, files: int = 1
+) -> None:
+    """Whether so much more fits, and keep others of the event from adding until this transaction ends.
 
     Nobody waits where nothing is limited.
 
@@ -183,7 +185,7 @@ async def hold(session: AsyncSession, *, event_id: UUID, uploaded_by: UUID | Non
         return
     # A statement sees what was committed before it began, so the count comes after the lock.
     await lock_exclusive(session, f"quota:{event_id}")
-    await check(session, event_id=event_id, uploaded_by=uploaded_by, files=1, size_bytes=size_bytes)
+    await check(session, event_id=event_id, uploaded_by=uploaded_by, files=files, size_bytes=size_bytes)
 
 
 Allowed = tuple[int | None, int | None]

@@ -17,7 +17,11 @@ from trouvaille.core.jobs import PHOTOS, UPKEEP, defer, defer_again, defer_once
 from trouvaille.events.models import Event
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 
+BLANKS_JOB = "photos.find_blanks"
+BLANKS_AT_ONCE = 500
 INDEX_JOB = "matching.index_photo"
+LOST = "lost"
+"""The reason of a photo of which the store has nothing any more."""
 ERASED_AT_ONCE = 500
 SETTLE_JOB = "matching.settle"
 SETTLE_PRIORITY = 1
@@ -157,6 +161,12 @@ async def ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
     )
 
 
+async def make_anew(session: AsyncSession, photo_id: UUID) -> int:
+    """Have everything made again that follows from the original; returns how many jobs were asked for."""
+    await session.execute(update(Photo).where(Photo.id == photo_id).values(state=PhotoState.WAITING, reason=None))
+    return await ask_for_index(session, select(Photo.id, Photo.event_id).where(Photo.id == photo_id))
+
+
 async def set_failed(session: AsyncSession, photo_id: UUID, reason: str) -> None:
     """Set a photo aside with a reason that its photographer sees; a photo deleted meanwhile is no error."""
     event_id = await session.scalar(
@@ -212,3 +222,11 @@ async def requeue_forgotten(session: AsyncSession, *, older_than_s: float = 60) 
         .limit(1000)
     )
     return await ask_for_index(session, query)
+
+
+async def ask_for_blanks(session: AsyncSession) -> int:
+    """Have originals looked at of which it is not known what guests don't get; until then these get a rendition."""
+    query = select(Photo.id, Photo.event_id).where(Photo.blanks.is_(None), Photo.state == PhotoState.READY)
+    found = await session.execute(query.order_by(Photo.created_at).limit(BLANKS_AT_ONCE))
+    rows = [{"photo_id": photo_id, "event_id": event_id} for photo_id, event_id in found]
+    return await defer_again(session, BLANKS_JOB, key="photo_id", jobs=rows, queue=UPKEEP, priority=-1)

@@ -19,7 +19,7 @@ from trouvaille.vision.detect import Detections, Detector, without_doubles
 from trouvaille.vision.embed import Embedder
 from trouvaille.vision.graphs import Precision, compile_graph
 from trouvaille.vision.quality import Signs, quality, signs
-from trouvaille.vision.renditions import VIEW_SIDE_PX, jpeg_within, rendition
+from trouvaille.vision.renditions import VIEW_SIDE_PX, jpeg_within, placeholder, rendition
 from trouvaille.vision.selfie import JPEG_LIMIT_BYTES, KEPT_PICTURES, Box, accepted_face, portrait_jpeg, together
 from trouvaille.vision.shrink import shrunk
 from trouvaille.vision.types import Face, PhotoAnalysis, SelfieAnalysis, SelfieRefused, SeveralFaces, Unreadable
@@ -119,7 +119,9 @@ class LocalEngine:
                 coarse = coarse.moved(image_rgb.shape[1] / decoded.image_rgb.shape[1])
             detections = confirmed(coarse, self._detector.refine(image_rgb, coarse))
             found = self._faces(image_rgb, detections, width_px=decoded.width_px)
-        return PhotoAnalysis(decoded.width_px, decoded.height_px, decoded.exposure, found, (thumb, view))
+        return PhotoAnalysis(
+            decoded.width_px, decoded.height_px, decoded.exposure, found, (thumb, view), placeholder(view_rgb)
+        )
 
     def analyse_selfie(self, frames: Sequence[bytes], *, chosen: Box | None = None) -> SelfieAnalysis:
         """Check the pictures of one selfie and turn them into one template.

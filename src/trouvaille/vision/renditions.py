@@ -13,6 +13,8 @@ THUMB_SIDE_PX: Final = 480
 VIEW_SIDE_PX: Final = 2048
 _THUMB_QUALITY: Final = 80
 _VIEW_QUALITY: Final = 85
+_PLACEHOLDER_SIDE_PX: Final = 16
+_PLACEHOLDER_QUALITY: Final = 20
 
 
 def rendition(name: Literal["thumb", "view"], image_rgb: NDArray[np.uint8]) -> Rendition:
@@ -20,6 +22,20 @@ def rendition(name: Literal["thumb", "view"], image_rgb: NDArray[np.uint8]) -> R
     side_px, jpeg_quality = (THUMB_SIDE_PX, _THUMB_QUALITY) if name == "thumb" else (VIEW_SIDE_PX, _VIEW_QUALITY)
     small = shrunk(image_rgb, side_px)
     return Rendition(name, jpeg(small, jpeg_quality), width_px=small.shape[1], height_px=small.shape[0])
+
+
+def placeholder(image_rgb: NDArray[np.uint8]) -> bytes:
+    """The colours of a picture as a WebP of some 100 bytes, which a browser draws by itself, without a script.
+
+    Its sides are 16 pixels at most: what a face leaves of itself in one or two of them tells nobody who it is.
+    """
+    tiny = shrunk(image_rgb, _PLACEHOLDER_SIDE_PX)
+    done, encoded = cv2.imencode(
+        ".webp", cv2.cvtColor(tiny, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, _PLACEHOLDER_QUALITY]
+    )
+    if not done:
+        raise RuntimeError(f"WebP encoding of a picture of shape {tiny.shape} failed")
+    return encoded.tobytes()
 
 
 def jpeg(image_rgb: NDArray[np.uint8], quality: int) -> bytes:

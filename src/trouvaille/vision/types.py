@@ -126,6 +126,7 @@ class PhotoAnalysis:
         exposure: when and by which camera.
         faces: best detector score first.
         renditions: 'thumb' and 'view', in this order.
+        placeholder: a WebP of some 100 bytes, to be shown until the first of them is there.
     """
 
     width_px: int
@@ -133,6 +134,7 @@ class PhotoAnalysis:
     exposure: Exposure
     faces: tuple[Face, ...]
     renditions: tuple[Rendition, ...]
+    placeholder: bytes
 
     @property
     def taken_at(self) -> datetime | None:

@@ -15,12 +15,14 @@ class Draft:
     Attributes:
         link: the words on the button, and its address; None for a letter that only tells something.
         after: sentences below the button.
+        stop: the words and the address of a link at the very end by which one gets no more of these letters.
     """
 
     subject: str
     paragraphs: Sequence[str]
     link: tuple[str, str] | None = None
     after: Sequence[str] = ()
+    stop: tuple[str, str] | None = None
 
 
 def write(draft: Draft, *, to: str, locale: str, **places: object) -> Letter:
@@ -37,12 +39,14 @@ def write(draft: Draft, *, to: str, locale: str, **places: object) -> Letter:
     subject = " ".join(said(draft.subject).split())
     before, after = [said(each) for each in draft.paragraphs], [said(each) for each in draft.after]
     button = (said(draft.link[0]), draft.link[1]) if draft.link else None
+    stop = (said(draft.stop[0]), draft.stop[1]) if draft.stop else None
     plain = [*before, *([f"{button[0]}:\n{button[1]}"] if button else []), *after]
+    plain += [f"{stop[0]}:\n{stop[1]}"] if stop else []
     html = environment().get_template("web/letter.html")
     return Letter(
         to=to,
         subject=subject,
         text="\n\n".join(plain) + "\n",
-        html=html.render(locale=locale, subject=subject, before=before, button=button, after=after),
+        html=html.render(locale=locale, subject=subject, before=before, button=button, after=after, stop=stop),
         locale=locale,
     )

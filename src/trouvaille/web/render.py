@@ -24,7 +24,9 @@ SLICES = (
     "delivery",
     "privacy",
     "crew",
+    "news",
     "cameras",
+    "imports",
     "roster",
     "operations",
 )
@@ -101,6 +103,9 @@ def page(
     path = "/" + asked.path.lstrip("/")  # two slashes would name another server
     address = URL(here or (f"{path}?{asked.query}" if asked.query else path))
     context.setdefault("event", None)
+    asker = getattr(request.state, "viewer", None)
+    is_administrator = asker is not None and asker.is_administrator
+    context.setdefault("legal_missing", request.app.state.site.legal.missing if is_administrator else ())
     context.setdefault("providers", request.app.state.site.providers)
     context.setdefault("sends_mail", request.app.state.site.sends_mail)
     html = (

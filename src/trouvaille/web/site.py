@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.import_rules import Rules
+from trouvaille.core.legal import Legal
 from trouvaille.core.live import Hub
 from trouvaille.core.provider import Provider
 from trouvaille.core.secrets import Vault
@@ -41,6 +43,7 @@ class Site:
     public_url: str | None
     session_idle_days: int
     session_absolute_days: int
+    import_rules: Rules
     has_costs: bool = False
     sends_mail: bool = False
     operator_contact: str | None = None
@@ -49,6 +52,7 @@ class Site:
     ftp_plain: bool = False
     ftp_host: str | None = None
     providers: tuple[Provider, ...] = ()
+    legal: Legal = field(default_factory=Legal)
 
 
 def site_of(request: Request) -> Site:
