@@ -32,7 +32,10 @@ interface Changed {
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 const byTime = (a: Row, b: Row): number => a.moment - b.moment || compareText(a.id, b.id);
 
-/** The server's orders (photos/listing.py), so that what arrives finds its place. */
+/**
+ * The server's orders (photos/listing.py), so that what arrives finds its place. Names are compared by their characters,
+ * as our own database does; one that orders them by a language puts what has arrived elsewhere at the next visit.
+ */
 const ORDERS: Record<string, (a: Row, b: Row) => number> = {
   newest: (a, b) => byTime(b, a),
   oldest: byTime,

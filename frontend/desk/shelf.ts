@@ -151,6 +151,7 @@ export class Shelf {
     tile.className = this.arrived.has(row.id) ? "slot slot--new" : "slot";
     tile.id = `photo-${row.id}`;
     tile.dataset["id"] = row.id;
+    tile.tabIndex = -1;
     tile.setAttribute("role", "option");
     tile.innerHTML = '<span class="slot__check" data-check></span>';
     return tile;
@@ -171,7 +172,7 @@ export class Shelf {
     const look = `${row.marks}/${row.faces}/${row.name}/${row.problem}`;
     if (tile.dataset["look"] === look) return;
     tile.dataset["look"] = look;
-    tile.setAttribute("aria-label", [row.name, ...this.words(row)].join(", "));
+    tile.setAttribute("aria-label", [`${row.name} ${row.problem}`.trim(), ...this.words(row)].join(", "));
     const pending = /[wf]/.test(row.marks);
     tile.classList.toggle("slot--dim", /[xhd]/.test(row.marks));
     tile.querySelector(".slot__blank")?.remove();
@@ -213,7 +214,6 @@ export class Shelf {
     const { waiting, failedWord, held, hidden, notGeneral, faceOne, faceMany } = this.texts;
     const said: [string, string | undefined][] = [["w", waiting], ["f", failedWord], ["h", held], ["x", hidden], ["g", notGeneral]];
     const words = said.filter(([mark]) => row.marks.includes(mark)).map(([, word]) => word ?? "");
-    if (row.problem) words.push(row.problem);
     if (row.faces) words.push(count(row.faces, faceOne ?? "", faceMany ?? ""));
     return words;
   }

@@ -1,6 +1,7 @@
 """The same verbs over a folder and over a real S3 server."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -105,10 +106,17 @@ async def test_a_store_that_is_away_is_unavailable_within_seconds_and_back_when_
 
 async def test_a_store_that_never_answers_is_given_up(unused_s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trouvaille.core.stores.SILENCE_S", 1)
-    server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", unused_s3.port)
-    async with server:
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda reader, writer: held.append(writer), "127.0.0.1", unused_s3.port)
+    try:
         with pytest.raises(Unavailable):
             await asyncio.wait_for(Storage(unused_s3.url()).get("anything"), timeout=120)
+    finally:
+        for writer in held:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        server.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, collate, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.models import Staff
@@ -42,7 +42,7 @@ _ORDERS: dict[Sort, tuple[Any, bool]] = {
     Sort.NEWEST: (Photo.shown_at, True),
     Sort.OLDEST: (Photo.shown_at, False),
     Sort.ADDED: (Photo.created_at, True),
-    Sort.NAME: (collate(Photo.file_name, "C"), False),
+    Sort.NAME: (Photo.file_name, False),
     Sort.FACES: (Photo.faces, True),
 }
 

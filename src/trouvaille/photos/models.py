@@ -108,8 +108,7 @@ class Photo(Identified, Base):
         # The same order within one photographer's photos.
         Index("ix_photos_by", event_id, uploaded_by, text("shown_at DESC"), text("id DESC")),
         Index("ix_photos_added", event_id, created_at, "id"),
-        # Names in the order of their characters, which browsers know too.
-        Index("ix_photos_name", event_id, text('file_name COLLATE "C"'), "id"),
+        Index("ix_photos_name", event_id, file_name, "id"),
         Index("ix_photos_changed", event_id, "changed_in"),
         Index("ix_photos_faces", event_id, faces, "id"),
         Index("ix_photos_unshown", event_id, standing, postgresql_where=text("standing <> 'shown'")),

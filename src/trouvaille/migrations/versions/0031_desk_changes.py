@@ -23,5 +23,3 @@ def upgrade() -> None:
         "CREATE TRIGGER photos_note_change BEFORE UPDATE ON photos FOR EACH ROW EXECUTE FUNCTION photos_note_change()"
     )
     op.create_index("ix_photos_changed", "photos", ["event_id", "changed_in"])
-    op.drop_index("ix_photos_name", "photos")
-    op.create_index("ix_photos_name", "photos", ["event_id", sa.text('file_name COLLATE "C"'), "id"])
