@@ -192,7 +192,7 @@ export class Shelf {
     blank.className = row.marks.includes("f") ? "slot__blank slot__blank--bad" : "slot__blank";
     blank.ariaHidden = "true";
     blank.innerHTML = iconMarkup(row.marks.includes("f") ? "circle-alert" : "clock");
-    for (const text of [row.name, row.problem].filter(Boolean)) blank.append(Object.assign(document.createElement("span"), { textContent: text }));
+    for (const text of [row.name, row.problem].filter(Boolean)) blank.append(Object.assign(document.createElement("span"), { textContent: text }), " ");
     return blank;
   }
 

@@ -246,7 +246,7 @@ def test_photos_come_and_change_while_the_page_is_open(
 def test_a_photo_is_looked_at_and_hidden_there(event: str, open_page: Open, shots: Shots) -> None:
     page = _desk(open_page, event, query="?name=IMG_0001")
     _loaded(page, 10)
-    _tiles(page).nth(1).focus()
+    page.get_by_role("option", name="IMG_00012.jpg").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".pswp--open")).to_be_visible()
     shots.take(page, "42-desk-lightbox")
