@@ -42,6 +42,9 @@ PAGES: dict[str, list[str]] = {
         "/e/{code}/register",
         "/e/{code}/pass",
         "/e/{code}/sign-on",
+        "/e/{code}/gone",
+        "/legal/{page}",
+        "/news/{none}",
         "/sign-on/{none}",
     ],
     "newcomer": ["/e/{code}/consent", "/e/{code}/upgrade"],
@@ -77,6 +80,7 @@ PAGES: dict[str, list[str]] = {
         "/studio/{event}/print",
         "/studio/{event}/camera",
         "/studio/{event}/clocks",
+        "/studio/{event}/import",
         "/studio/server/status",
         "/server/staff",
         "/server/staff/{staff}/delete",
@@ -87,7 +91,7 @@ PAGES: dict[str, list[str]] = {
 # What answers with something else than a page, or with a page that is shown at its own moment.
 NO_PAGES = re.compile(
     r"/api/v1|\.css$|\.csv$|\.pdf$|\{kind\}|/livez|/readyz|/metrics|/picture/|/selfie/status|/selfie/choice|/zip$|/live$"
-    r"|/p/\{photo_id\}|/me/selfie|/callback|/room$|\.svg$|/wall/\{token\}/photos|/studio/costs|/me/data"
+    r"|/p/\{photo_id\}|/me/selfie|/callback|/room$|\.svg$|/wall/\{token\}/photos|/studio/costs|/me/data|/photos/changes|/refused\\.csv|/import/live|/near/\\{near_id\\}|^/studio/\\*/photos$"
 )
 
 
@@ -120,7 +124,7 @@ def people(
     site, owner, guest = instance.address, pages["owner"], pages["guest"]
     token = instance.setup.partition("token=")[2]
     _post(owner, "/setup", site, token=token, display_name="Ada", email="ada@example.org", password=PASSWORD)
-    fill = {"none": "no-such-link", "code": CODE, "other": "AXE34567"}
+    fill = {"none": "no-such-link", "page": "terms", "code": CODE, "other": "AXE34567"}
     for code in (fill["other"], CODE):
         form = {"name": "Lea & Tom", "code": code, "locales": "en", "time_zone": "Europe/Paris", "accent": "#b4532a"}
         form |= {"gallery": "guests", "downloads": "original", "guest_pass": "yes", "faces": "yes"}

@@ -13,7 +13,7 @@ from trouvaille.events import service as events
 from trouvaille.events.rights import Right
 from trouvaille.web.site import Session
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", tags=["Events"])
 
 
 class EventByCode(BaseModel):
