@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pyvips
 from pgvector import HalfVector
+from psycopg.types.json import Jsonb
 from sqlalchemy import select, text
 
 from bench.filling import FACES_PER_PHOTO, Vectors, copy_rows, lookalikes, strangers
@@ -150,7 +151,7 @@ async def _fill(bench: Bench, settings: Settings, photos: int, people: Vectors) 
 def _value(column: str, pattern: Photo, new: UUID, number: int) -> object:
     special = {"id": new, "sha256": new.bytes * 2, "file_name": f"DSC_{number:05d}.jpg", "faces": FACES_PER_PHOTO}
     value = special.get(column, getattr(pattern, column))
-    return getattr(value, "value", value)
+    return Jsonb(value) if isinstance(value, dict | list) else getattr(value, "value", value)
 
 
 def _link(settings: Settings, patterns: Sequence[Photo], ids: Sequence[UUID]) -> None:

@@ -79,7 +79,9 @@ class Photo(Identified, Base):
     # A WebP of some 100 bytes: what stands in the photo's place until its thumbnail is there.
     placeholder: Mapped[bytes | None] = mapped_column(LargeBinary)
     # The current set, by name: what `renditions.Stored` says of each. Only what stands here is ever served.
-    renditions: Mapped[dict[str, dict[str, Any]]] = mapped_column(JSONB, default=dict)
+    renditions: Mapped[dict[str, dict[str, Any]]] = mapped_column(
+        JSONB, default=dict, server_default=text("'{}'::jsonb")
+    )
     # What is covered in the original before a guest gets it (`blanks.kept`); NULL until a worker has looked.
     blanks: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     width_px: Mapped[int | None]

@@ -26,8 +26,7 @@ FROM veiled_photos v WHERE v.photo_id = photos.id AND renditions ? '{name}'
 
 def upgrade() -> None:
     """Apply this step."""
-    op.add_column("photos", sa.Column("renditions", JSONB(), nullable=False, server_default=sa.text("'{}'")))
-    op.alter_column("photos", "renditions", server_default=None)
+    op.add_column("photos", sa.Column("renditions", JSONB(), nullable=False, server_default=sa.text("'{}'::jsonb")))
     op.add_column("photos", sa.Column("blanks", JSONB()))
     op.create_index(
         "ix_photos_unblanked", "photos", ["created_at"], postgresql_where=sa.text("blanks IS NULL AND state = 'ready'")
