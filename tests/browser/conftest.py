@@ -50,6 +50,7 @@ def instance(scratch: Path) -> Iterator[Instance]:
         port = probe.getsockname()[1]
     folder = scratch / f"instance-{port}"
     environment = {**os.environ, "TROUVAILLE_DATA_DIR": str(folder), "TROUVAILLE_STALLED_AFTER_S": "3"}
+    environment["TROUVAILLE_PHOTO_WORKERS"] = "1"  # one model less to load, in each of many modules
     command = [sys.executable, "-m", "trouvaille", "serve", "--port", str(port)]
     log = (scratch / f"serve-{port}.log").open("w")
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
