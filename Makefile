@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-durability bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help load soak setup demo run test check format samples browser lock messages clean
+.PHONY: bench-durability bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help load soak setup demo run test test-all check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,7 +24,10 @@ run: setup ## Run a real instance: database, web and workers
 	@$(BIN)/trouvaille serve
 
 # Three processes a two-core machine: a third of the time goes by waiting.
-test: setup samples browser check ## Run the checks and all tests
+test: setup samples browser check ## Run the checks and the tests, but for those that take minutes each
+	@$(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3) -m "not slow"
+
+test-all: setup samples browser check ## Run the checks and all tests, also those that take minutes each
 	@$(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3)
 
 check: setup ## Lint, types, import rules, migrations and translations
