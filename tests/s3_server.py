@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from uuid import uuid4
 import pytest
 
 KEY, SECRET = "trouvaille", "a-secret-of-tests"
+RCLONE = f"{sysconfig.get_path('scripts')}/rclone"
+"""Beside this Python, whether or not its environment is activated."""
 
 
 class S3Server:
@@ -32,7 +35,7 @@ class S3Server:
     def start(self, *, patience_s: float = 30) -> None:
         """Start, and wait until it answers."""
         address = f"127.0.0.1:{self.port}"
-        argv = ["rclone", "serve", "s3", "--addr", address, "--auth-key", f"{KEY},{SECRET}"]
+        argv = [RCLONE, "serve", "s3", "--addr", address, "--auth-key", f"{KEY},{SECRET}"]
         argv += ["--config", "/dev/null", str(self.bucket.parent)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(argv, stdout=log, stderr=log)

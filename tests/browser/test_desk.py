@@ -93,14 +93,14 @@ def _fill(database: psycopg.Connection, event_id: str, folder: Path) -> None:
         " WHERE event_id = %s AND file_name = 'pattern.jpg'",
         (PHOTOS - 1, event_id),
     )
-    thumb = next(folder.rglob(f"events/{event_id}/photos/*/thumb.jpg"))
+    made = next(folder.rglob(f"events/{event_id}/photos/*"))
     rows = database.execute("SELECT id FROM photos WHERE event_id = %s AND state = 'ready'", (event_id,))
     for (photo_id,) in rows.fetchall():
-        place = thumb.parent.parent / str(photo_id)
+        place = made.parent / str(photo_id)
         place.mkdir(exist_ok=True)
-        for name in ("thumb.jpg", "view.jpg"):
+        for file in made.iterdir():
             with contextlib.suppress(FileExistsError):
-                os.link(thumb.parent / name, place / name)
+                os.link(file, place / file.name)
 
 
 def _desk(open_page: Open, event: str, kind: dict[str, object] = DESKTOP, query: str = "") -> Page:

@@ -277,7 +277,7 @@ def test_the_screen_stays_on_while_photos_go_and_not_longer(open_desk: Desk, tmp
     some_are_sent(desk)
     assert desk.evaluate("lights.map((light) => light.released)") == [False]
     title_of(desk, "30 photos added")
-    desk.wait_for_function("lights.every((light) => light.released)")
+    desk.wait_for_function("() => lights.every((light) => light.released)")
 
 
 SAID = """
@@ -297,7 +297,7 @@ def test_a_screen_reader_hears_how_it_goes_now_and_then_and_the_end(open_desk: D
         desk.get_by_role("button", name="Pause", exact=True).click()
         desk.get_by_role("button", name="Go on", exact=True).click()
     title_of(desk, "60 photos added")
-    desk.wait_for_function("said.at(-1)?.[1] === '60 photos added'")
+    expect(desk.locator("[data-tray-said]")).to_have_text("60 photos added", timeout=20_000)
     times = [time for time, _ in desk.evaluate("said")]
     assert all(later - earlier > 7000 for earlier, later in itertools.pairwise(times))
 

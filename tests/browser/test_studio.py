@@ -50,7 +50,7 @@ def _draft(desk: Page, shots: Shots) -> str:
     desk.get_by_role("link", name="New event").click()
     expect(desk.get_by_label("Time zone")).to_have_value("Europe/Paris")
     desk.get_by_label("Name", exact=True).fill("Lea & Tom")
-    desk.get_by_label("Place").fill("Moulin de la Galette, Paris")
+    desk.get_by_label("Place", exact=True).fill("Moulin de la Galette, Paris")
     desk.get_by_label("First day").fill("2027-06-19")
     desk.get_by_label("Last day of the event").fill("2027-06-20")
     desk.get_by_label("Code", exact=True).fill("lea-tom-27")
@@ -65,12 +65,12 @@ def _draft(desk: Page, shots: Shots) -> str:
 
 def _dress_and_open(desk: Page, base: str, samples: dict[str, Path], shots: Shots) -> None:
     desk.goto(f"{base}/edit")
-    desk.get_by_label("Place").fill("Somewhere else")
+    desk.get_by_label("Place", exact=True).fill("Somewhere else")
     desk.get_by_label("Cover").set_input_files(samples["sample6.jpg"])
     desk.locator("#cover").get_by_role("button", name="Send").click()
     # It appears by itself, and what is typed above stays.
     expect(desk.get_by_alt_text("The cover")).to_be_visible(timeout=30_000)
-    expect(desk.get_by_label("Place")).to_have_value("Somewhere else")
+    expect(desk.get_by_label("Place", exact=True)).to_have_value("Somewhere else")
     desk.get_by_label("Logo").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"no picture"})
     desk.locator("#logo").get_by_role("button", name="Send").click()
     expect(desk.get_by_text("This file is not a picture that we can read", exact=False)).to_be_visible()

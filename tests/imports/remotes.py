@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.s3_server import RCLONE
+
 KEY, SECRET = "importer", "a-secret-of-tests"
 
 
@@ -32,7 +34,7 @@ def serving(kind: str, folder: Path, log: Path, *, patience_s: float = 30) -> It
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    argv = ["rclone", "serve", kind, "--addr", f"127.0.0.1:{port}", "--config", "/dev/null", "--dir-cache-time", "0s"]
+    argv = [RCLONE, "serve", kind, "--addr", f"127.0.0.1:{port}", "--config", "/dev/null", "--dir-cache-time", "0s"]
     argv += ["--auth-key", f"{KEY},{SECRET}"] if kind == "s3" else ["--user", KEY, "--pass", SECRET]
     with log.open("ab") as said:
         process = subprocess.Popen([*argv, str(folder)], stdout=said, stderr=said)

@@ -148,9 +148,9 @@ _MANY = """
 INSERT INTO staff (id, email, display_name, password_hash, role, locale, created_at)
 SELECT gen_random_uuid(), 'a@example.org', 'Ada', 'x', 'organiser', 'en', now();
 INSERT INTO events (id, code, name, state, time_zone, place, owner_id, locales, accent, gallery, downloads, review,
-                    general, guest_pass, created_at)
+                    general, guest_pass, camera_data, created_at)
 SELECT gen_random_uuid(), 'E' || n, 'E', 'open', 'UTC', '', staff.id, '{en}', '#000000', 'guests', 'none', false, true,
-       false, now()
+       false, false, now()
   FROM staff, generate_series(1, 10) AS n;
 INSERT INTO photos (id, event_id, file_name, sha256, size_bytes, media_type, state, source, standing, in_general,
                     faces, deleted_at, shown_at, created_at)

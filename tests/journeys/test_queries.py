@@ -20,7 +20,8 @@ def _counted() -> Iterator[list[str]]:
     asked: list[str] = []
 
     def note(connection: object, cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
+        if " store_" not in statement:  # every process looks every few seconds whether its store moves
+            asked.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
@@ -55,9 +56,9 @@ def _add(settings: Settings, event_id: str, count: int) -> None:
         ("guest", "/e/PARTY234/photos?show=all", 13),
         ("guest", "/e/PARTY234/photos?show=favourites&sort=time&at=2026-06-13T18:00:00", 14),
         ("owner", "/studio", 7),
-        ("owner", "/studio/{event_id}", 10),
-        ("owner", "/studio/{event_id}?show=no_faces&sort=name", 10),
-        ("owner", "/studio/{event_id}?show=bin&sort=faces", 10),
+        ("owner", "/studio/{event_id}", 13),
+        ("owner", "/studio/{event_id}?show=no_faces&sort=name", 13),
+        ("owner", "/studio/{event_id}?show=bin&sort=faces", 13),
         ("owner", "/studio/{event_id}/guests", 8),
         ("owner", "/studio/{event_id}/invitations", 6),
         ("owner", "/studio/{event_id}/messages", 5),
@@ -76,7 +77,7 @@ def test_a_list_takes_a_fixed_number_of_queries(
         with _counted() as asked:
             assert person.get(address).status_code == 200
         counts.append(len(asked))
-    assert counts[0] == counts[1] <= most, asked
+    assert counts[0] == counts[1] <= most, "\n".join(statement[:160] for statement in asked)
 
 
 def test_a_thumbnail_takes_few_queries(owner: Visitor, visitor: Visitors, settings: Settings) -> None:
