@@ -1,7 +1,6 @@
 """A backup of a running instance comes back whole, in another place."""
 
 import asyncio
-import hashlib
 import re
 import subprocess
 from collections.abc import Callable
@@ -43,13 +42,15 @@ def kept(
 
 
 def test_a_restored_instance_shows_every_guest_their_photos(
-    kept: Path, owner: Visitor, visitor: Callable[[], Visitor], scratch: Path, samples: dict[str, Path]
+    kept: Path, visitor: Callable[[], Visitor], scratch: Path
 ) -> None:
     before = visitor()
     before.sign_in("rose")
     before.code = "PARTY234"
     mine = before.photos()
     assert mine
+    whole = before.get(f"/e/PARTY234/p/{mine[0]}/original").content
+    assert len(whole) > 100_000
     new = scratch / "restored"
     elsewhere = Settings(data_dir=new, log_level="ERROR")
     backup.restore(elsewhere, kept)
@@ -62,10 +63,7 @@ def test_a_restored_instance_shows_every_guest_their_photos(
             assert guest.sign_in("rose", PASSWORD).status_code == 303
             guest.code = "PARTY234"
             assert guest.photos() == mine
-            original = guest.get(f"/e/PARTY234/p/{mine[0]}/original").content
-            assert hashlib.sha256(original).digest() in {
-                hashlib.sha256(samples[name].read_bytes()).digest() for name in ("sample1.jpg", "sample3.jpg")
-            }
+            assert guest.get(f"/e/PARTY234/p/{mine[0]}/original").content == whole
             # Sealed with the instance's key, so this needs the right one.
             assert guest.get("/e/PARTY234/me/selfie").status_code == 200
     with pytest.raises(BackupFailed, match="not empty"):

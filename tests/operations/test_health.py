@@ -32,6 +32,7 @@ def test_without_a_database_it_lives_but_is_not_ready(settings: Settings) -> Non
         answer = site.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["checks"]["database"] == "away"
+        assert site.app.state.site.storage.held, "nobody can know which store counts"  # type: ignore[attr-defined]
         assert "nobody" not in answer.text
         token = site.app.state.metrics_token  # type: ignore[attr-defined]
         figures = site.get("/metrics", headers={"authorization": f"Bearer {token}"})

@@ -23,6 +23,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import Text, delete, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -98,11 +99,17 @@ async def settle(sessions: Sessions, storage: Storage) -> None:
 
 @asynccontextmanager
 async def following(sessions: Sessions, storage: Storage) -> AsyncIterator[None]:
-    """Follow moves for as long as this process works."""
+    """Follow moves for as long as this process works.
+
+    While the database is away at the start, nobody knows which store counts: the storage is unavailable until the
+    first look.
+    """
     me = uuid4()
-    async with transaction(sessions) as session:
-        session.add(StoreUser(id=me, arrangement=""))  # before the first look, so that a move that begins now waits
-    await _follow(sessions, storage, me)
+    try:
+        await _join(sessions, storage, me)
+    except SQLAlchemyError as error:
+        storage.hold()
+        log.warning("stores not looked at", kind=type(error).__name__)
     task = asyncio.create_task(_keep_following(sessions, storage, me))
     try:
         yield
@@ -115,11 +122,17 @@ async def following(sessions: Sessions, storage: Storage) -> AsyncIterator[None]
                 await session.execute(delete(StoreUser).where(StoreUser.id == me))
 
 
+async def _join(sessions: Sessions, storage: Storage, me: UUID) -> None:
+    async with transaction(sessions) as session:  # before the first look, so that a move that begins now waits
+        await session.execute(insert(StoreUser).values(id=me, arrangement="").on_conflict_do_nothing())
+    await _follow(sessions, storage, me)
+
+
 async def _keep_following(sessions: Sessions, storage: Storage, me: UUID) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
-            await _follow(sessions, storage, me)
+            await (_join if storage.held else _follow)(sessions, storage, me)
         except Exception as error:  # the database is away: the next look tries again
             log.warning("stores not looked at", kind=type(error).__name__)
 

@@ -68,6 +68,7 @@ class Storage:
         self._opened = {url: open_store(url)}
         self._now = _Arrangement(self._opened[url], (self._opened[url],))
         self._busy: Counter[_Arrangement] = Counter()
+        self.held = False
 
     @property
     def arrangement(self) -> tuple[str, ...]:
@@ -76,11 +77,22 @@ class Storage:
 
     @property
     def store(self) -> Store:
-        """The store that is read."""
+        """The store that is read.
+
+        Raises:
+            Unavailable: nobody knows yet which one that is.
+        """
+        if self.held:
+            raise Unavailable
         return self._now.read
+
+    def hold(self) -> None:
+        """Read and write nothing until the next ``arrange``."""
+        self.held = True
 
     def arrange(self, read: str, *written: str) -> None:
         """Use these stores from now on; what is under way ends where it began, and ``settled`` waits for it."""
+        self.held = False
         if self.arrangement == (read, *written):
             return
         for url in (read, *written):
@@ -97,6 +109,8 @@ class Storage:
 
     @contextmanager
     def _writing(self, verb: str) -> Iterator[tuple[Store, ...]]:
+        if self.held:
+            raise Unavailable
         now = self._now
         self._busy[now] += 1
         try:
