@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
+from starlette.routing import BaseRoute
 
 from trouvaille import logs
 from trouvaille.accounts import account_pages, link_pages, server_pages, sign_on_pages
@@ -87,6 +89,65 @@ class Assets(StaticFiles):
         return response
 
 
+_EVERY_REQUEST = (Depends(identify), Depends(guard_codes, scope="function"), Depends(read_form))
+_ROUTERS = (
+    accounts_pages.router,
+    account_pages.router,
+    link_pages.router,
+    server_pages.router,
+    sign_on_pages.router,
+    accounts_api.router,
+    events_pages.router,
+    events_studio.router,
+    events_pictures.router,
+    events_print.router,
+    rekognition_pages.router,
+    *ingest_routes.routers,
+    photos_pages.router,
+    clock_pages.router,
+    grid_pages.router,
+    by_code_api.router,
+    cameras_pages.router,
+    imports_pages.router,
+    guests_api.router,
+    registration_pages.router,
+    join_pages.router,
+    pass_pages.router,
+    guests_pages.router,
+    guests_sign_on_pages.router,
+    delivery_pages.router,
+    desk_pages.router,
+    zip_pages.router,
+    request_pages.router,
+    nearby_pages.router,
+    pictures.router,
+    news_pages.router,
+    legal_pages.router,
+    privacy_pages.router,
+    event_pages.router,
+    invitation_pages.router,
+    staff_pages.router,
+    guests_invitations.router,
+    guests_messages.router,
+    roster_pages.router,
+    operations_pages.router,
+    wall_pages.router,
+    events_api.router,
+    photos_api.router,
+    roster_api.router,
+    api_pages.router,
+)
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """The routes of all slices. They know of no application, so that a process with several resolves them once."""
+    whole = APIRouter(dependencies=list(_EVERY_REQUEST), redirect_slashes=False)
+    for router in _ROUTERS:
+        whole.include_router(router)
+    return tuple(whole.routes)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """An application for one web process. ``settings.database_url`` must be set."""
     if settings.database_url is None:
@@ -144,7 +205,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Trouvaille",
         lifespan=lifespan,
-        dependencies=[Depends(identify), Depends(guard_codes, scope="function"), Depends(read_form)],
+        dependencies=list(_EVERY_REQUEST),
         openapi_url=None,
         redirect_slashes=False,
     )
@@ -178,54 +239,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS, *news_kept.PARTS)
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
-    for router in (
-        accounts_pages.router,
-        account_pages.router,
-        link_pages.router,
-        server_pages.router,
-        sign_on_pages.router,
-        accounts_api.router,
-        events_pages.router,
-        events_studio.router,
-        events_pictures.router,
-        events_print.router,
-        rekognition_pages.router,
-        *ingest_routes.routers,
-        photos_pages.router,
-        clock_pages.router,
-        grid_pages.router,
-        by_code_api.router,
-        cameras_pages.router,
-        imports_pages.router,
-        guests_api.router,
-        registration_pages.router,
-        join_pages.router,
-        pass_pages.router,
-        guests_pages.router,
-        guests_sign_on_pages.router,
-        delivery_pages.router,
-        desk_pages.router,
-        zip_pages.router,
-        request_pages.router,
-        nearby_pages.router,
-        pictures.router,
-        news_pages.router,
-        legal_pages.router,
-        privacy_pages.router,
-        event_pages.router,
-        invitation_pages.router,
-        staff_pages.router,
-        guests_invitations.router,
-        guests_messages.router,
-        roster_pages.router,
-        operations_pages.router,
-        wall_pages.router,
-        events_api.router,
-        photos_api.router,
-        roster_api.router,
-        api_pages.router,
-    ):
-        app.include_router(router)
+    app.router.routes.extend(_routes())
     probes.install(app)
     app.mount("/static", Assets(directory=STATIC, check_dir=False), name="static")
     app.add_middleware(i18n.Languages)
