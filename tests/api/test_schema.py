@@ -47,16 +47,14 @@ def _try(operation: Any, script: Script, there: dict[str, str]) -> set[int]:
     bound = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
     made_up = st.one_of(*(operation.as_strategy(mode) for mode in GenerationMode))
     seed(20_270_619)(bounds(max_examples=EXAMPLES, **bound)(given(case=made_up, exists=st.booleans())(ask)))()
-    if (
-        "requestBody" in operation.definition.raw
-    ):  # a made-up body of many fields is hardly ever good
+    if "requestBody" in operation.definition.raw:  # a made-up body of many fields is hardly ever good
         for documented in operation.get_strategies_from_examples():
             seed(20_270_619)(bounds(max_examples=1, **bound)(given(case=documented, exists=st.just(True))(ask)))()
     return seen
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("kind", ["organiser", "administrator"])
+@pytest.mark.parametrize("kind", ["organiser", pytest.param("administrator", marks=pytest.mark.slow)])
 def test_no_request_breaks_the_server_and_every_answer_fits_the_description(
     kind: str, organiser: Script, administrator: Script, settings: Settings
 ) -> None:

@@ -174,8 +174,17 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("locale", ["en", "fr"])
-@pytest.mark.parametrize("device", ["iPhone 14", "Pixel 7", "desktop"])
+@pytest.mark.parametrize(
+    ("device", "locale"),
+    [
+        ("iPhone 14", "en"),
+        ("Pixel 7", "fr"),
+        ("desktop", "en"),
+        pytest.param("iPhone 14", "fr", marks=pytest.mark.slow),
+        pytest.param("Pixel 7", "en", marks=pytest.mark.slow),
+        pytest.param("desktop", "fr", marks=pytest.mark.slow),
+    ],
+)
 def test_from_the_qr_code_to_own_photos_in_five_taps_and_one_form(
     playwright: Playwright, seeing: Films, instance: Instance, party: str, device: str, locale: str
 ) -> None:

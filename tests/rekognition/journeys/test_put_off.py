@@ -70,7 +70,9 @@ def test_at_the_ceiling_photos_and_selfies_wait_and_are_found_once_it_is_raised(
     assert PAUSED not in _desk(owner)
 
 
-@pytest.mark.parametrize("kind", ["ThrottlingException", "500", "lose"])
+@pytest.mark.parametrize(
+    "kind", ["ThrottlingException", *(pytest.param(each, marks=pytest.mark.slow) for each in ("500", "lose"))]
+)
 def test_a_busy_service_is_asked_again_by_the_queue(
     kind: str,
     owner: Visitor,
