@@ -23,12 +23,15 @@ demo: setup ## Try it: a sample event with real photos, on this machine
 run: setup ## Run a real instance: database, web and workers
 	@$(BIN)/trouvaille serve
 
-# Three processes a two-core machine: a third of the time goes by waiting.
+# Three processes a two-core machine: a third of the time goes by waiting. A file's tests stay together, for many share a
+# server or an event that takes seconds to make.
+PYTEST = $(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3) --dist loadfile --no-loadscope-reorder
+
 test: setup samples browser check ## Run the checks and the tests, but for those that take minutes each
-	@$(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3) -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-all: setup samples browser check ## Run the checks and all tests, also those that take minutes each
-	@$(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3)
+	@$(PYTEST)
 
 check: setup ## Lint, types, import rules, migrations and translations
 	@$(BIN)/ruff check .

@@ -91,6 +91,13 @@ class Assets(StaticFiles):
 
 _EVERY_REQUEST = (Depends(identify), Depends(guard_codes, scope="function"), Depends(read_form))
 _ROUTERS = (
+    # Asked in this order for every request: what guests ask for most comes first.
+    pictures.router,
+    delivery_pages.router,
+    guests_pages.router,
+    *ingest_routes.routers,
+    guests_api.router,
+    registration_pages.router,
     accounts_pages.router,
     account_pages.router,
     link_pages.router,
@@ -102,25 +109,19 @@ _ROUTERS = (
     events_pictures.router,
     events_print.router,
     rekognition_pages.router,
-    *ingest_routes.routers,
     photos_pages.router,
     clock_pages.router,
     grid_pages.router,
     by_code_api.router,
     cameras_pages.router,
     imports_pages.router,
-    guests_api.router,
-    registration_pages.router,
     join_pages.router,
     pass_pages.router,
-    guests_pages.router,
     guests_sign_on_pages.router,
-    delivery_pages.router,
     desk_pages.router,
     zip_pages.router,
     request_pages.router,
     nearby_pages.router,
-    pictures.router,
     news_pages.router,
     legal_pages.router,
     privacy_pages.router,
@@ -239,9 +240,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS, *news_kept.PARTS)
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)
-    app.router.routes.extend(_routes())
-    probes.install(app)
     app.mount("/static", Assets(directory=STATIC, check_dir=False), name="static")
+    probes.install(app)
+    app.router.routes.extend(_routes())
     app.add_middleware(i18n.Languages)
     app.add_middleware(
         Guard,

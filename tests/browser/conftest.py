@@ -7,11 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 import pyvips
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
@@ -32,25 +34,40 @@ QUIET = [
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 ]
+IMPORT_ROOT = "photos of the server"
+"""A folder in the scratch folder that the server's operator allows imports from."""
+OF_THE_PROCESSES = (
+    *("alembic_version", "engines", "store_moves", "store_users", "process_metrics", "procrastinate_workers"),
+    *("procrastinate_periodic_defers", "password_recipes", "rekognition_instance", "audit"),
+)
+"""Tables that running processes rely on, and the log that lets nobody take anything out."""
 
 
 @dataclass(frozen=True)
 class Instance:
-    """A running server: its address, and the address of its first-run page."""
+    """A running server: its address, the address of its first-run page, its data."""
 
     address: str
     setup: str
+    folder: Path
+
+    def database(self) -> psycopg.Connection:
+        """A new connection to its embedded database."""
+        # The lock of the database's folder says where its socket lies.
+        socket_dir = next(self.folder.glob("*/lock")).read_text().strip()
+        return psycopg.connect(host=socket_dir, port=5432, user="trouvaille", dbname="trouvaille", autocommit=True)
 
 
-@pytest.fixture(scope="module")
-def instance(scratch: Path) -> Iterator[Instance]:
+@pytest.fixture(scope="package")
+def serving(scratch: Path) -> Iterator[Instance]:
     """`trouvaille serve` in a process of its own, with embedded database and workers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = scratch / f"instance-{port}"
     environment = {**os.environ, "TROUVAILLE_DATA_DIR": str(folder), "TROUVAILLE_STALLED_AFTER_S": "3"}
-    environment["TROUVAILLE_PHOTO_WORKERS"] = "1"  # one model less to load, in each of many modules
+    environment["TROUVAILLE_PHOTO_WORKERS"] = "1"  # one model less to load
+    environment["TROUVAILLE_IMPORT_ROOTS"] = str(scratch / IMPORT_ROOT)
     command = [sys.executable, "-m", "trouvaille", "serve", "--port", str(port)]
     log = (scratch / f"serve-{port}.log").open("w")
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
@@ -60,7 +77,7 @@ def instance(scratch: Path) -> Iterator[Instance]:
         setup = re.search(r"(http://\S+)(/setup\?token=\S+)", printed)
         assert setup, printed
         _await_answer(port)
-        yield Instance(f"http://localhost:{port}", f"http://localhost:{port}{setup[2]}")
+        yield Instance(f"http://localhost:{port}", f"http://localhost:{port}{setup[2]}", folder)
     finally:
         server.send_signal(signal.SIGTERM)
         status = server.wait(30)
@@ -70,9 +87,31 @@ def instance(scratch: Path) -> Iterator[Instance]:
     assert status == 0, Path(log.name).read_text()
 
 
-def _await_answer(port: int) -> None:
-    import time
+@pytest.fixture(scope="module")
+def instance(serving: Instance) -> Iterator[Instance]:
+    """The running server as it was when it was new. To start one takes ten seconds, to empty it less than one."""
+    yield serving
+    with serving.database() as connection:
+        _await_idle(connection)
+        tables = connection.execute(
+            "SELECT format('%%I', relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> ALL(%s)",
+            (list(OF_THE_PROCESSES),),
+        ).fetchall()
+        connection.execute(f"TRUNCATE {', '.join(name for (name,) in tables)} CASCADE")  # type: ignore[arg-type]
+    shutil.rmtree(serving.folder / "photos" / "events", ignore_errors=True)
 
+
+def _await_idle(connection: psycopg.Connection, patience_s: float = 60) -> None:
+    """Wait until no worker is at a job; none that waits for its time is begun after that within a test's life."""
+    connection.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
+    until = time.monotonic() + patience_s
+    while connection.execute("SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'").fetchone():
+        assert time.monotonic() < until, "a worker is busy with what a test left behind"
+        time.sleep(0.1)
+
+
+def _await_answer(port: int) -> None:
     until = time.monotonic() + 120
     while time.monotonic() < until:
         try:

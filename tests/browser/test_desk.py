@@ -31,12 +31,9 @@ def _until(holds: Callable[[], bool], page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def database(instance: Instance, scratch: Path) -> Iterator[psycopg.Connection]:
+def database(instance: Instance) -> Iterator[psycopg.Connection]:
     """The embedded database of the running instance."""
-    port = instance.address.rsplit(":", 1)[1]
-    # The lock of the database's folder says where its socket lies.
-    socket_dir = next((scratch / f"instance-{port}").glob("*/lock")).read_text().strip()
-    with psycopg.connect(host=socket_dir, port=5432, user="trouvaille", dbname="trouvaille", autocommit=True) as made:
+    with instance.database() as made:
         yield made
 
 
@@ -61,7 +58,7 @@ def event(instance: Instance, chromium: object, database: psycopg.Connection, sc
     Image.linear_gradient("L").resize((900, 600)).convert("RGB").save(picture)
     page.locator("[data-drop] input[name=photos]").first.set_input_files(picture)
     expect(page.locator('[data-number="ready"]')).to_have_text("1", timeout=60_000)
-    _fill(database, path.rsplit("/", 1)[1], scratch / f"instance-{instance.address.rsplit(':', 1)[1]}")
+    _fill(database, path.rsplit("/", 1)[1], instance.folder)
     page.context.close()
     yield path
 

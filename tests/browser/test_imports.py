@@ -1,6 +1,5 @@
 """Bringing photos in and setting cameras' clocks right, in a browser."""
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,9 +9,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Instance
+from tests.browser.conftest import DESKTOP, IMPORT_ROOT, PHONE, Instance
 from tests.browser.shots import Shots
-from tests.browser.test_upload import _event
+from tests.browser.uploading import make_event, set_up
 from tests.imports.test_archives import zipped
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -22,8 +21,8 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="module", autouse=True)
 def root(scratch: Path, samples: dict[str, Path]) -> Iterator[Path]:
     """A folder that this server's operator allows, with photos of two cameras."""
-    folder = scratch / "photos of the server"
-    folder.mkdir(exist_ok=True)
+    folder = scratch / IMPORT_ROOT
+    folder.mkdir()
     for number, (name, path) in enumerate(sorted(samples.items())[:6]):
         tags = Image.Exif()
         tags[0x010F], tags[0x0110] = ("NIKON CORPORATION", "NIKON Z 6") if number % 2 else ("Canon", "Canon EOS R5")
@@ -31,11 +30,7 @@ def root(scratch: Path, samples: dict[str, Path]) -> Iterator[Path]:
         Image.open(path).convert("RGB").save(folder / name, exif=tags.tobytes(), quality=90)
     (folder / "notes.txt").write_text("x")
     (folder / "half.jpg").write_bytes((folder / sorted(samples)[0]).read_bytes()[:2000])
-    before = os.environ.get("TROUVAILLE_IMPORT_ROOTS")
-    os.environ["TROUVAILLE_IMPORT_ROOTS"] = str(folder)
     yield folder
-    if before is None:
-        del os.environ["TROUVAILLE_IMPORT_ROOTS"]
     shutil.rmtree(folder)
 
 
@@ -45,7 +40,8 @@ def test_photos_come_from_a_folder_and_a_zip_and_a_cameras_clock_is_set_right(
     desk = open_page(DESKTOP)
     desk.set_default_timeout(60_000)
     expect.set_options(timeout=60_000)
-    _event(desk, instance)
+    set_up(desk, instance.setup)
+    make_event(desk)
     desk.get_by_role("link", name="From a folder, a ZIP or elsewhere").click()
     expect(desk.get_by_text("Nothing was brought in yet.")).to_be_visible()
     desk.get_by_label("Path", exact=True).fill("/etc")
@@ -66,7 +62,7 @@ def test_photos_come_from_a_folder_and_a_zip_and_a_cameras_clock_is_set_right(
     desk.get_by_label("Kind").select_option("s3")
     shots.take(desk, "import")
     desk.get_by_role("link", name="Back to the photos").click()
-    expect(desk.locator("[data-desk-grid] [data-id]").first).to_be_visible()
+    expect(desk.locator("[data-shelf] [role=option]").first).to_be_visible()
     desk.get_by_role("link", name="Cameras’ clocks").click()
     nikon = desk.get_by_role("article", name=re.compile("NIKON"))
     nikon.get_by_text("I know by how much it was wrong").click()
