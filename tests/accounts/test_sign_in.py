@@ -128,7 +128,7 @@ def test_guessing_becomes_slow_and_says_when_to_try_again(
     owner: Visitor, visitor: Visitors, settings: Settings
 ) -> None:
     visitor().register("PARTY234", "rose")
-    for name in ("rose", "nobody"):
+    for name in ("nobody", "rose"):
         answers = [visitor().sign_in(name, WRONG) for _ in range(8)]
         assert [answer.status_code for answer in answers[:6]] == [422] * 6
         assert answers[6].status_code == 429, "a name that nobody has is treated alike"
