@@ -34,6 +34,7 @@ def test_a_phone_picture_has_twelve_megapixels(samples: dict[str, Path]) -> None
     assert len(picture) > 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_selfies_in_a_filled_event_are_timed() -> None:
     result = await selfie.run(300, 2)
@@ -51,6 +52,7 @@ async def test_the_shares_of_the_job_make_up_the_whole(samples: dict[str, Path])
     assert sum(parts) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_photos_of_another_size_are_indexed(samples: dict[str, Path], tmp_path: Path) -> None:
     for name in PHOTOS:
         (tmp_path / name).write_bytes(samples[name].read_bytes())
