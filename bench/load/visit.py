@@ -152,10 +152,11 @@ class Guest(FastHttpUser):
                 self.fail(answer)
         self.listening = gevent.spawn(self.listen)
         while self.state not in ("accepted", "refused"):
-            if not self.told.wait(ASK_AGAIN_S):
+            self.told.wait(ASK_AGAIN_S)
+            self.told.clear()
+            if self.state not in ("accepted", "refused"):
                 answer = json.loads(self.ask("GET", f"{self.base}/selfie/status", "selfie status", json=True))
                 self.state = answer["state"]
-            self.told.clear()
         found = self.photos("mine", "photos")
         spent_s = time.monotonic() - began
         if self.state != "accepted" or not found:
@@ -201,6 +202,7 @@ class Guest(FastHttpUser):
         ) as answer:
             if answer.status_code != 200:
                 self.fail(answer)
+            self.told.set()  # what happened before the stream was open is asked for, as the page does
             event = ""
             while line := answer.stream.readline():
                 text = line.decode().strip()

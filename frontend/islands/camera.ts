@@ -237,7 +237,7 @@ function awaitAnswer(): void {
   const stands = (at: { words: string | null }): void => {
     if (at.words) find("[data-wait-advice]", root).textContent = at.words;
   };
-  listen(`${base}/live?place=true`, { enrolment: tryAsking, place: stands }, tryAsking);
+  listen(`${base}/live?place=true`, { enrolment: tryAsking, place: stands }, tryAsking, tryAsking);
   setInterval(tryAsking, ASK_AGAIN_MS);
 }
 

@@ -8,9 +8,10 @@ type Handlers = Record<string, (data: never) => void>;
  * Hear what the server has to say, for as long as somebody looks at the page.
  *
  * A stream that breaks is opened again, later each time; while there is none, `poll` is called every ten seconds.
- * A page in the background lets its stream go, since browsers allow six connections to a server in all.
+ * `opened` is called whenever it is open, for what happened before. A page in the background lets its stream go, since
+ * browsers allow six connections to a server in all.
  */
-export function listen(url: string, handlers: Handlers, poll: () => void): void {
+export function listen(url: string, handlers: Handlers, poll: () => void, opened?: () => void): void {
   let source: EventSource | undefined;
   let failures = 0;
   let reopening: number | undefined;
@@ -25,7 +26,10 @@ export function listen(url: string, handlers: Handlers, poll: () => void): void 
   const open = (): void => {
     close();
     source = new EventSource(url);
-    source.onopen = () => (failures = 0);
+    source.onopen = () => {
+      failures = 0;
+      opened?.();
+    };
     source.onerror = () => {
       // Any error ends this stream: waiting between attempts is ours, so that a thousand phones don't come back at once.
       close();
