@@ -68,7 +68,8 @@ def renditions(
     image_rgb = decode(data, pixels_limit=pixels_limit, finest=full).image_rgb
     made = [rendition("view", stamped(shrunk(image_rgb, VIEW_SIDE_PX), stamp))]
     if full:
-        whole = stamped(image_rgb, stamp)
+        # The largest array that there is: no second one of its size, as nobody needs it without the mark any more.
+        whole = _draw(image_rgb if image_rgb.flags.writeable else image_rgb.copy(), stamp)
         made.append(Rendition("full", jpeg(whole, _FULL_QUALITY), width_px=whole.shape[1], height_px=whole.shape[0]))
     return made
 
@@ -84,10 +85,14 @@ def stamped(image_rgb: NDArray[np.uint8], stamp: Stamp | None) -> NDArray[np.uin
     Args:
         image_rgb: (h, w, 3); it is not changed.
     """
+    return image_rgb if stamp is None else _draw(image_rgb.copy(), stamp)
+
+
+def _draw(marked: NDArray[np.uint8], stamp: Stamp | None) -> NDArray[np.uint8]:
+    """Draw on the picture itself."""
     if stamp is None:
-        return image_rgb
-    layer = _layer(stamp, image_rgb.shape[1], image_rgb.shape[0])
-    marked = image_rgb.copy()
+        return marked
+    layer = _layer(stamp, marked.shape[1], marked.shape[0])
     alpha = layer[:, :, 3:].astype(np.float32) * (stamp.opacity / 255)
     colour = layer[:, :, :3].astype(np.float32) * alpha
     for left, top in _places(stamp.position, marked.shape[1], marked.shape[0], layer.shape[1], layer.shape[0]):
