@@ -71,7 +71,7 @@ export default defineConfig({
     rollupOptions: {
       input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts",
         "islands/settings.ts", "islands/checks.ts", "islands/status.ts", "islands/retry.ts", "islands/requests.ts",
-        "islands/wall.ts", "islands/news.ts", "islands/imports.ts"]
+        "islands/wall.ts", "islands/news.ts", "islands/imports.ts", "islands/watermark.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

@@ -150,6 +150,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /wall/{token}/live": set(),
     "GET /studio/{event_id}/wall": THE_STAFF,
     "POST /studio/{event_id}/wall": THE_STAFF,
+    "GET /studio/{event_id}/watermark": THE_STAFF,
+    "POST /studio/{event_id}/watermark": THE_STAFF,
     "GET /studio/{event_id}/requests": THE_STAFF,
     "POST /studio/{event_id}/requests/reports/{report_id}": THE_STAFF,
     "POST /studio/{event_id}/requests/veils/{veil_id}": THE_STAFF,

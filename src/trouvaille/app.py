@@ -60,7 +60,7 @@ from trouvaille.operations import probes
 from trouvaille.operations.health import Health
 from trouvaille.operations.token import load_token
 from trouvaille.photos import api as photos_api
-from trouvaille.photos import by_code_api, clock_pages, grid_pages, quotas
+from trouvaille.photos import by_code_api, clock_pages, grid_pages, quotas, watermark_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
 from trouvaille.privacy import legal_pages, texts
@@ -111,6 +111,7 @@ _ROUTERS = (
     rekognition_pages.router,
     photos_pages.router,
     clock_pages.router,
+    watermark_pages.router,
     grid_pages.router,
     by_code_api.router,
     cameras_pages.router,

@@ -37,6 +37,7 @@ from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
 from trouvaille.news import carriers
 from trouvaille.news import tasks as news_tasks
+from trouvaille.photos import mark_tasks, marks
 from trouvaille.photos import service as photos
 from trouvaille.photos import tasks as photos_tasks
 from trouvaille.rekognition import tasks as rekognition_tasks
@@ -56,6 +57,7 @@ DECLARED = (
     faces_tasks,
     matching_tasks,
     photos_tasks,
+    mark_tasks,
     rekognition_tasks,
     delivery_tasks,
     imports_tasks,
@@ -188,6 +190,7 @@ async def _keep_house(work: Work, settings: Settings) -> None:
         await photos.requeue_forgotten(session)
         await imports.requeue_forgotten(session)
         await photos.ask_for_blanks(session)
+        await marks.ask_for_forgotten(session)
         await photos.purge(session, older_than_days=settings.bin_days)
         await selfies.forget_undecided(session)
         await passes.forget_lost(session)

@@ -77,6 +77,7 @@ PAGES: dict[str, list[str]] = {
         "/studio/{event}/messages",
         "/studio/{event}/requests",
         "/studio/{event}/wall",
+        "/studio/{event}/watermark",
         "/studio/{event}/print",
         "/studio/{event}/camera",
         "/studio/{event}/clocks",

@@ -24,6 +24,7 @@ from trouvaille.photos import service as photos
 from trouvaille.photos.blanks import Blank
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.photos.models import shown as photos_shown
+from trouvaille.photos.renditions import FULL
 from trouvaille.photos.service import NoSuchPhoto
 
 
@@ -248,6 +249,16 @@ async def works_with(session: AsyncSession, viewer: Viewer | None, event: Event,
 def blanks_for_guests(event: Event, photo: Photo) -> list[Blank] | None:
     """What is covered in an original before a guest gets it; None where they get no original of this photo."""
     return [] if event.camera_data else blanks.read(photo.blanks)
+
+
+def has_whole(event: Event, photo: Photo) -> bool:
+    """Whether there is more than the size of pages for guests to take home, where they may.
+
+    Of an event with a mark that is the marked rendition in full size, once it is made: never the original.
+    """
+    if event.mark is not None:
+        return FULL in photo.renditions
+    return blanks_for_guests(event, photo) is not None
 
 
 async def check_download(

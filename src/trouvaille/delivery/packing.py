@@ -32,7 +32,7 @@ from trouvaille.delivery.models import FileSum
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.blanks import Blank, covered
 from trouvaille.photos.models import Photo
-from trouvaille.photos.renditions import VEILED, stored
+from trouvaille.photos.renditions import FULL, VEILED, stored
 
 log = structlog.get_logger()
 AT_ONCE, AT_ONCE_EACH = 6, 2
@@ -140,11 +140,12 @@ def content_of(event: Event, seen: Seen, size: Downloads) -> Content | None:
     allowed, photo = views.sizes_allowed(event, seen), seen.photo
     if not allowed:
         return None
-    if size is Downloads.ORIGINAL and Downloads.ORIGINAL in allowed:
+    whole = size is Downloads.ORIGINAL and Downloads.ORIGINAL in allowed
+    if whole and event.mark is None:
         blanks = access.blanks_for_guests(event, photo) or []
         return Content(photo.original_key, photo.size_bytes, is_original=True, blanks=blanks)
     try:
-        view = stored(photo, f"{VEILED}view" if seen.veiled else "view")
+        view = stored(photo, FULL if whole else f"{VEILED}view" if seen.veiled else "view")
     except NotFound:
         return None
     return Content(view.key(photo), view.size_bytes, is_original=False)

@@ -17,7 +17,7 @@ from trouvaille.events import service as events
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.blanks import covered
 from trouvaille.photos.models import Photo
-from trouvaille.photos.renditions import VEILED, Stored, stored
+from trouvaille.photos.renditions import FULL, VEILED, Stored, stored
 from trouvaille.web.site import Session, Site, ThisSite
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}/p/{photo_id}")
@@ -42,9 +42,9 @@ async def download(
     return await _view(site, photo, version)
 
 
-async def _view(site: Site, photo: Photo, version: str | None) -> Response:
+async def _view(site: Site, photo: Photo, version: str | None, name: str = "view") -> Response:
     headers = _attached(f"{PurePath(photo.file_name).stem}.jpg")
-    data = await site.storage.get(rendition_for(photo, version, "view").key(photo))
+    data = await site.storage.get(rendition_for(photo, version, name).key(photo))
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
@@ -76,8 +76,13 @@ async def original(session: Session, site: ThisSite, code: str, photo_id: UUID, 
 
 
 async def _original(session: AsyncSession, site: Site, viewer: Viewer | None, event: Event, photo: Photo) -> Response:
-    """The file: untouched for who works with it, and for guests without what tells place and camera."""
+    """The file: untouched for who works with it, and for guests without what tells place and camera.
+
+    Where the event has a mark, guests get the rendition in full size that carries it.
+    """
     plain = await access.works_with(session, viewer, event, photo)
+    if event.mark is not None and not plain:
+        return await _view(site, photo, None, FULL if access.has_whole(event, photo) else "view")
     blanks = [] if plain else access.blanks_for_guests(event, photo)
     if blanks is None:
         return await _view(site, photo, None)

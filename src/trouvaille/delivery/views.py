@@ -14,7 +14,7 @@ from trouvaille.delivery.access import Counts, Seen, Show
 from trouvaille.delivery.lists import Moment, Sort, Wish
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.models import Photo
-from trouvaille.photos.renditions import as_data
+from trouvaille.photos.renditions import FULL, as_data
 from trouvaille.web import i18n
 from trouvaille.web.i18n import gettext
 
@@ -57,7 +57,7 @@ def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
         "download_url": f"{address}/download" if takes else None,
         "small_url": f"{address}/download?size=view" if len(takes) > 1 else None,
         "page_url": f"/e/{event.code}/photos/{photo.id}" + (f"?{query_of(wish)}" if wish else ""),
-        "size_bytes": photo.size_bytes,
+        "size_bytes": _whole_bytes(event, photo),
         "width_px": photo.width_px,
         "height_px": photo.height_px,
         "file_name": photo.file_name,
@@ -79,14 +79,21 @@ def _at_its_place(event: Event, photo: Photo) -> datetime | None:
     return photo.shown_at.astimezone(ZoneInfo(event.time_zone)).replace(tzinfo=None)
 
 
+def _whole_bytes(event: Event, photo: Photo) -> int:
+    """How much somebody takes home who takes the largest that there is for guests."""
+    full = photo.renditions.get(FULL) if event.mark is not None else None
+    return full["size_bytes"] if full else photo.size_bytes
+
+
 def sizes_allowed(event: Event, seen: Seen) -> list[Downloads]:
     """In which sizes a guest may take a photo home, the largest first.
 
-    There is no original of a veiled one, nor of one in which position and serial numbers can't be covered.
+    There is no original of a veiled one, nor of one in which position and serial numbers can't be covered, nor
+    of one that still waits for its mark in full size.
     """
     if event.downloads is Downloads.NONE:
         return []
-    if event.downloads is Downloads.VIEW or seen.veiled or access.blanks_for_guests(event, seen.photo) is None:
+    if event.downloads is Downloads.VIEW or seen.veiled or not access.has_whole(event, seen.photo):
         return [Downloads.VIEW]
     return [Downloads.ORIGINAL, Downloads.VIEW]
 

@@ -1,6 +1,7 @@
 """Events for scripts: the same verbs as the studio's pages."""
 
 import hashlib
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -9,18 +10,20 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.identity import Organiser, StaffViewer
 from trouvaille.accounts.service import Viewer
 from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.errors import N_, Changed, Invalid
 from trouvaille.core.paging import Key, slice_of
-from trouvaille.events import plans, posters, reminders, rights, service, states
+from trouvaille.events import pictures, plans, posters, reminders, rights, service, states, watermarks
 from trouvaille.events.codes import propose_code
 from trouvaille.events.links import link_of
-from trouvaille.events.models import Downloads, Event, EventState, Gallery, Photographer
+from trouvaille.events.models import Downloads, Event, EventState, Gallery, Photographer, PictureKind
 from trouvaille.events.plans import EventPlan
 from trouvaille.events.rights import Right
+from trouvaille.events.watermarks import OPACITIES, SIZES, Position
 from trouvaille.web import i18n
 from trouvaille.web.api import USUAL, Cursor, Limit, Page, page_of
 from trouvaille.web.once import ThisOnce
@@ -38,6 +41,26 @@ class Links(BaseModel):
     qr_svg: str
     qr_png: str
     posters: dict[str, str]
+
+
+class WatermarkOut(BaseModel):
+    """What is drawn on the photos that guests get."""
+
+    kind: Literal["text", "picture"]
+    text: str = Field(examples=["Lea & Tom"])
+    position: Position
+    size: int = Field(description="The mark’s width, percent of the photo’s.", examples=[25])
+    opacity: int = Field(description="Percent.", examples=[60])
+
+
+class WatermarkChange(BaseModel):
+    """What to draw; what is left out stays, and is the usual at first. A picture is sent in the studio."""
+
+    kind: Literal["text", "picture"] | None = Field(None, examples=["text"])
+    text: Text | None = Field(None, examples=["© Studio Rivage"])
+    position: Position | None = Field(None, examples=["bottom_right"])
+    size: int | None = Field(None, examples=[25], ge=SIZES[0], le=SIZES[-1])
+    opacity: int | None = Field(None, examples=[60], ge=OPACITIES[0], le=OPACITIES[-1])
 
 
 class EventOut(BaseModel):
@@ -58,6 +81,7 @@ class EventOut(BaseModel):
     gallery: Gallery
     downloads: Downloads
     camera_data: bool = Field(description="Whether originals keep position and serial numbers for guests.")
+    watermark: WatermarkOut | None = Field(description="Drawn on what guests get; null where nothing is.")
     guest_pass: bool
     faces: bool = Field(description="Whether somebody attested that guests are told.")
     created_at: datetime
@@ -80,6 +104,9 @@ class EventChange(BaseModel):
     downloads: Downloads | None = Field(None, examples=["original"])
     camera_data: bool | None = Field(None, examples=[False])
     guest_pass: bool | None = Field(None, examples=[False])
+    watermark: WatermarkChange | None = Field(
+        None, description="What to draw on the photos that guests get; null draws nothing.", examples=[{"text": "Lea"}]
+    )
 
 
 class NewEvent(EventChange):
@@ -152,6 +179,7 @@ def shaped(request: Request, event: Event, *, manages: bool) -> EventOut:
         gallery=event.gallery,
         downloads=event.downloads,
         camera_data=event.camera_data,
+        watermark=_watermark(event),
         guest_pass=event.guest_pass,
         faces=event.faces_on,
         created_at=event.created_at,
@@ -159,9 +187,54 @@ def shaped(request: Request, event: Event, *, manages: bool) -> EventOut:
     )
 
 
+def _watermark(event: Event) -> WatermarkOut | None:
+    mark = watermarks.of_event(event)
+    if mark is None:
+        return None
+    kind: Literal["text", "picture"] = "picture" if mark.picture else "text"
+    return WatermarkOut(kind=kind, text=mark.text, position=mark.position, size=mark.size, opacity=mark.opacity)
+
+
+async def _draw(session: AsyncSession, event: Event, body: EventChange) -> None:
+    """Draw on photos what the body says, if it says anything of it."""
+    if "watermark" not in body.model_fields_set:
+        return
+    if body.watermark is None:
+        await watermarks.change(session, event, None)
+        return
+    said = {name: value for name, value in body.watermark.model_dump().items() if value is not None}
+    kind = said.pop("kind", None)
+    if "text" in said:
+        said["text"] = _plain("text", said["text"])
+    wish = replace(watermarks.of_event(event) or watermarks.proposed(event), **said)
+    if kind is not None:
+        picture = (await pictures.shown(session, event.id)).get(PictureKind.WATERMARK.value)
+        if kind == "picture" and picture is None:
+            raise watermarks.NoPictureYet(field="kind")
+        wish = replace(wish, picture=picture.id if kind == "picture" and picture else None)
+    await watermarks.change(session, event, wish)
+
+
+def _plain(name: str, value: str) -> str:
+    """A text that the database can keep.
+
+    Raises:
+        Invalid: half of a sign.
+    """
+    if any(ord(sign) in range(0xD800, 0xE000) for sign in value):
+        raise Invalid(field=name)
+    return value.replace("\0", "")
+
+
 def _tag(event: Event) -> str:
     """Changes with everything that can be set about an event."""
-    said = [event.state, *(getattr(event, name) for name in FIELDS), event.expires_at, event.faces_attested_at]
+    said = [
+        event.state,
+        *(getattr(event, name) for name in FIELDS),
+        event.expires_at,
+        event.faces_attested_at,
+        event.mark,
+    ]
     return f'"{hashlib.sha256(repr(list(map(str, said))).encode()).hexdigest()[:20]}"'
 
 
@@ -170,6 +243,7 @@ def _answer(request: Request, response: Response, event: Event) -> EventOut:
     return shaped(request, event, manages=True)
 
 
+OTHERS = {"draft", "watermark"}
 FIELDS = (
     *("name", "code", "place", "starts_on", "ends_on", "time_zone", "locales", "accent"),
     *("gallery", "downloads", "camera_data", "guest_pass", "review", "general"),
@@ -177,15 +251,15 @@ FIELDS = (
 
 
 def _plan(present: dict[str, Any], body: EventChange) -> EventPlan:
-    wanted = present | {name: value for name, value in body.model_dump(exclude_unset=True).items() if name != "draft"}
+    wanted = present | {
+        name: value for name, value in body.model_dump(exclude_unset=True).items() if name not in OTHERS
+    }
     days = ("starts_on", "ends_on", "expires_on")
     for name, value in wanted.items():
         if value is None and name not in days:
             raise Invalid(N_("Please fill this in."), field=name)
         if isinstance(value, str):
-            if any(ord(sign) in range(0xD800, 0xE000) for sign in value):
-                raise Invalid(field=name)
-            wanted[name] = value.replace("\0", "")
+            wanted[name] = _plain(name, value)
     locales = wanted.pop("locales")
     return EventPlan(**wanted, locales=tuple(dict.fromkeys(locales)))
 
@@ -225,6 +299,7 @@ async def create_event(
     asked = {name for name in body.model_fields_set if getattr(body, name) is not None}
     plan = _plan(usual, NewEvent.model_validate(body.model_dump(include=asked)))
     event = await service.create(session, viewer, plan, attest_faces=False, locale=i18n.current(), draft=body.draft)
+    await _draw(session, event, body)
     return await once.keep(session, shaped(request, event, manages=True), location=f"/api/v1/events/{event.id}")
 
 
@@ -252,6 +327,7 @@ async def change_event(
         raise Changed
     present = {name: getattr(event, name) for name in FIELDS}
     await service.change(session, event, _plan({**present, "expires_on": service.last_day(event)}, body))
+    await _draw(session, event, body)
     await session.refresh(event)
     return _answer(request, response, event)
 

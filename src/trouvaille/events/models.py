@@ -2,9 +2,11 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, ForeignKey, Index, String, and_, func, or_, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trouvaille.core.clock import now
@@ -78,6 +80,11 @@ class Event(Identified, Base):
     accent: Mapped[str] = mapped_column(String(7))
     gallery: Mapped[Gallery] = mapped_column(words(Gallery), default=Gallery.GUESTS)
     downloads: Mapped[Downloads] = mapped_column(words(Downloads), default=Downloads.ORIGINAL)
+    # What is drawn on the photos that guests get, as ``watermarks.Watermark`` keeps it; NULL for nothing.
+    watermark: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    # Names the set of renditions that photos are to have because of it, and the one that all were last seen to have.
+    mark: Mapped[str | None] = mapped_column(String(40))
+    mark_made: Mapped[str | None] = mapped_column(String(40))
     # Whether originals that guests take home keep the position and the serial numbers that cameras write.
     camera_data: Mapped[bool] = mapped_column(default=False)
     # Whether a new photo waits until somebody has looked at it.
@@ -147,10 +154,12 @@ def shown() -> ColumnElement[bool]:
 
 
 class PictureKind(StrEnum):
-    """The pictures that dress an event."""
+    """The pictures of an event, which are no photos of it."""
 
     COVER = "cover"
     LOGO = "logo"
+    WATERMARK = "watermark"
+    """Drawn on photos; only staff see it by itself."""
 
 
 class PictureState(StrEnum):
@@ -162,7 +171,7 @@ class PictureState(StrEnum):
 
 
 class EventPicture(Identified, Base):
-    """A cover or a logo. The newest that is ready is shown; a worker makes what pages show of it."""
+    """A cover, a logo or a watermark. The newest that is ready is shown; a worker makes what pages show of it."""
 
     __tablename__ = "event_pictures"
 

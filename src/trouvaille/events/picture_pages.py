@@ -1,4 +1,4 @@
-"""Sending, seeing and removing an event's cover and logo."""
+"""Sending, seeing and removing an event's cover, logo and watermark."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,9 +10,9 @@ from starlette.datastructures import UploadFile
 from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.accounts.service import require_staff
 from trouvaille.core.db import transaction
-from trouvaille.core.errors import N_, Invalid, Refused, Unavailable
+from trouvaille.core.errors import N_, Invalid, NotFound, Refused, Unavailable
 from trouvaille.core.images import check_size
-from trouvaille.events import pictures, rights, service
+from trouvaille.events import pictures, rights, service, watermarks
 from trouvaille.events.models import Event, EventPicture, PictureKind
 from trouvaille.events.reasons import reason_for
 from trouvaille.events.rights import Right
@@ -63,26 +63,37 @@ async def send(request: Request, site: ThisSite, event: ChangeableEvent, kind: P
 
 @router.post("/studio/{event_id}/{kind}/remove")
 async def remove(request: Request, session: Session, event: ChangeableEvent, kind: PictureKind) -> Response:
-    await pictures.remove(session, event.id, kind)
+    if kind is PictureKind.WATERMARK:
+        # The event was read in a transaction that is over.
+        await watermarks.remove_picture(session, await session.get_one(Event, event.id))
+    else:
+        await pictures.remove(session, event.id, kind)
     return _done(request, event, kind)
 
 
 def _done(request: Request, event: Event, kind: PictureKind) -> Response:
-    return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}/edit#{kind.value}")
+    page = "watermark" if kind is PictureKind.WATERMARK else "edit"
+    return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}/{page}#{kind.value}")
 
 
 @router.get("/e/{code}/picture/{picture_id}")
 async def shown(session: Session, site: ThisSite, code: str, picture_id: UUID, viewer: MaybeViewer) -> Response:
     event = await service.by_code(session, code, viewer)
     picture = await pictures.get(session, event.id, picture_id)
+    if picture.kind is PictureKind.WATERMARK and Right.MANAGE not in await rights.of(session, viewer, event):
+        raise NotFound
     data = await site.storage.get(picture.shown_key)
     return Response(data, media_type=picture.shown_type, headers={"Cache-Control": KEEP})
 
 
-def as_edited(event: Event, newest: dict[str, EventPicture]) -> list[dict[str, Any]]:
-    """Cover and logo as the settings show them, whether there or not."""
+def as_edited(
+    event: Event,
+    newest: dict[str, EventPicture],
+    kinds: tuple[PictureKind, ...] = (PictureKind.COVER, PictureKind.LOGO),
+) -> list[dict[str, Any]]:
+    """Pictures as the settings show them, whether there or not."""
     rows = []
-    for kind in PictureKind:
+    for kind in kinds:
         picture = newest.get(kind.value)
         ready = picture is not None and picture.shown_type is not None
         rows.append(

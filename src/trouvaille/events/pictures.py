@@ -1,4 +1,4 @@
-"""Cover and logo: taken in by a web process, which decodes nothing, and made fit for pages by a worker."""
+"""Cover, logo and watermark: taken in by a web process, which decodes nothing, and made fit for pages by a worker."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
 from trouvaille.core.erase import erase
-from trouvaille.core.errors import NotFound
+from trouvaille.core.errors import N_, Invalid, NotFound
 from trouvaille.core.images import check_image, safe_file_name
 from trouvaille.core.jobs import PHOTOS, defer
 from trouvaille.core.storage import Storage
@@ -18,9 +18,16 @@ from trouvaille.events.models import Event, EventPicture, PictureKind, PictureSt
 
 LIMIT_BYTES = 20 * 1024**2
 LIMIT_PIXELS = 64_000_000
+CUT_OUTS = {"image/png", "image/webp"}
 DRAW_JOB = "events.draw_picture"
 DRAW_PRIORITY = 1
 """Above photos: an organiser who has just chosen a cover looks at the page."""
+
+
+class NoCutOut(Invalid):
+    """A picture of a kind that knows no transparency."""
+
+    message = N_("Please send a PNG or WebP picture with a clear ground.")
 
 
 async def take_in(
@@ -29,10 +36,12 @@ async def take_in(
     """Keep a picture and have a worker make what pages show; until then the older one stays.
 
     Raises:
-        FileTooLarge, NotAnImage, Truncated, TooManyPixels: nothing was kept.
+        FileTooLarge, NotAnImage, Truncated, TooManyPixels, NoCutOut: nothing was kept.
         Unavailable: the store is full or away.
     """
     media_type = await asyncio.to_thread(check_image, data, limit_bytes=LIMIT_BYTES, limit_pixels=LIMIT_PIXELS)
+    if kind is PictureKind.WATERMARK and media_type not in CUT_OUTS:
+        raise NoCutOut
     picture = EventPicture(
         id=uuid4(),
         event_id=event.id,
@@ -126,7 +135,7 @@ async def set_failed(session: AsyncSession, picture_id: UUID, reason: str) -> No
 
 
 async def remove(session: AsyncSession, event_id: UUID, kind: PictureKind) -> None:
-    """Go without a cover or a logo."""
+    """Go without a cover, a logo or a watermark."""
     await _remove(session, select(EventPicture).where(EventPicture.event_id == event_id, EventPicture.kind == kind))
 
 

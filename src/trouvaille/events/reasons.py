@@ -7,6 +7,7 @@ REASONS = {
     "truncated": N_("The file is incomplete or damaged. Please export it again."),
     "too_many_pixels": N_("This picture has more pixels than this server accepts."),
     "unsupported": N_("This kind of picture is not supported. Please export it as JPEG."),
+    "transparent": N_("There is nothing to be seen in this picture: all of it is transparent."),
     "worker_died": N_("Reading this picture stopped the worker twice. Please choose another one."),
     "internal": N_("Something went wrong on the server while reading this picture. Please send it again."),
 }

@@ -15,7 +15,7 @@ from trouvaille.core.clock import now
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Conflict, Gone, Invalid, InvalidForm
 from trouvaille.core.jobs import UPKEEP, defer
-from trouvaille.events import attestation, rights, zones
+from trouvaille.events import attestation, rights, watermarks, zones
 from trouvaille.events.codes import is_code, propose_code
 from trouvaille.events.models import Event, EventState
 from trouvaille.events.plans import LONGEST_NAME, EventPlan
@@ -107,6 +107,7 @@ async def change(session: AsyncSession, event: Event, plan: EventPlan) -> None:
             plan.put_on(event)
     except IntegrityError as error:
         raise CodeTaken(field="code") from error
+    await watermarks.follow(session, event)
     if event.time_zone != zone:
         await defer(session, "photos.set_clocks_right", queue=UPKEEP, event_id=event.id)
 
@@ -237,6 +238,8 @@ async def change_code(session: AsyncSession, event: Event) -> None:
 async def duplicate(session: AsyncSession, viewer: Viewer, event: Event, *, name: str) -> Event:
     """A draft with the same settings, a new code and no dates; photos, guests, pictures and attestation stay behind.
 
+    Where a picture is drawn on photos, the copy has the text drawn until it is sent one.
+
     Args:
         name: shortened where it is too long.
     """
@@ -251,6 +254,7 @@ async def duplicate(session: AsyncSession, viewer: Viewer, event: Event, *, name
         accent=event.accent,
         gallery=event.gallery,
         downloads=event.downloads,
+        watermark=watermarks.copied(event),
         camera_data=event.camera_data,
         guest_pass=event.guest_pass,
         review=event.review,
@@ -258,5 +262,6 @@ async def duplicate(session: AsyncSession, viewer: Viewer, event: Event, *, name
     )
     session.add(made)
     await session.flush()
+    await watermarks.follow(session, made)
     await audit.note(session, Act.EVENT_CREATED, by=viewer, event_id=made.id)
     return made

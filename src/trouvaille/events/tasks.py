@@ -10,13 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import NotFound
 from trouvaille.core.jobs import AWAY, PHOTOS, Work, job
-from trouvaille.events import pictures
-from trouvaille.events.models import EventPicture, PictureKind, PictureState
+from trouvaille.events import pictures, watermarks
+from trouvaille.events.models import Event, EventPicture, PictureKind, PictureState
 from trouvaille.vision.decode import decode
 from trouvaille.vision.renditions import rendition
-from trouvaille.vision.types import Unreadable
+from trouvaille.vision.types import Unreadable, UnreadableReason
 
 LOGO_SIDE_PX = 640
+WATERMARK_SIDE_PX = 2048
+LEAST_ALPHA = 24
+"""A watermark that is nowhere less transparent than this could not be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Drawn:
 def draw(data: bytes, kind: PictureKind) -> Drawn:
     """Make what pages show: a JPEG of at most 2,048 pixels a side, or for a logo with a clear ground a PNG of 640.
 
+    A watermark becomes a PNG, whatever its ground.
+
     Args:
         data: the whole file as uploaded.
 
@@ -41,6 +46,8 @@ def draw(data: bytes, kind: PictureKind) -> Drawn:
     decoded = decode(data, pixels_limit=pictures.LIMIT_PIXELS)
     if kind is PictureKind.LOGO and (cut_out := _cut_out(data)) is not None:
         return cut_out
+    if kind is PictureKind.WATERMARK:
+        return _watermark(data)
     made = rendition("view", decoded.image_rgb)
     return Drawn(made.jpeg, "image/jpeg", made.width_px, made.height_px)
 
@@ -57,13 +64,26 @@ def _cut_out(data: bytes) -> Drawn | None:
     return Drawn(png, "image/png", small.width, small.height)
 
 
+def _watermark(data: bytes) -> Drawn:
+    side_px = WATERMARK_SIDE_PX
+    try:
+        made = pyvips.Image.thumbnail_buffer(data, side_px, height=side_px, size="down")
+        small = made.colourspace("srgb").copy_memory()
+        if small.hasalpha() and small.extract_band(small.bands - 1).max() < LEAST_ALPHA:
+            raise Unreadable(UnreadableReason.transparent)
+        png = small.pngsave_buffer(keep="none")
+    except pyvips.Error as error:
+        raise Unreadable(UnreadableReason.unsupported) from error
+    return Drawn(png, "image/png", small.width, small.height)
+
+
 async def _give_up(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
     await pictures.set_failed(session, UUID(args["picture_id"]), "internal" if reason == AWAY else reason)
 
 
 @job(pictures.DRAW_JOB, queue=PHOTOS, abandon=_give_up)
 async def draw_picture(work: Work, *, picture_id: str, event_id: str) -> None:
-    """Make what pages show of a cover or logo."""
+    """Make what pages show of a cover or logo, or what is drawn of a watermark."""
     async with transaction(work.sessions) as session:
         picture = await session.get(EventPicture, UUID(picture_id))
     if picture is None:
@@ -81,6 +101,10 @@ async def draw_picture(work: Work, *, picture_id: str, event_id: str) -> None:
         return
     await work.storage.put(picture.shown_key, drawn.data)
     async with transaction(work.sessions) as session:
+        event = await session.get(Event, picture.event_id, with_for_update=True)
         await pictures.keep_drawn(
             session, picture, media_type=drawn.media_type, width_px=drawn.width_px, height_px=drawn.height_px
         )
+        if event is not None and picture.kind is PictureKind.WATERMARK:
+            newest = (await pictures.shown(session, event.id)).get(picture.kind.value)
+            await watermarks.use_picture(session, event, newest.id if newest else None)

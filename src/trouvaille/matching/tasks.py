@@ -24,7 +24,7 @@ from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import figures, reindex, service
 from trouvaille.matching.engine import FaceEngine, PutOff, SeenPhoto
-from trouvaille.photos import clocks, renditions
+from trouvaille.photos import clocks, marking, marks, renditions
 from trouvaille.photos import service as photos
 from trouvaille.photos.finding import blanks_of
 from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
@@ -66,7 +66,7 @@ async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
     try:
         data = await work.storage.get(photo.original_key)
         looked = await work.compute(engine.look_at_photo, data, faces=event.faces_on)
-        fresh = await renditions.put(work.storage, photo, looked.renditions)
+        fresh = await renditions.put(work.storage, photo, await marking.of_new(work, event, data, looked))
         photo.blanks = await work.compute(blanks_of, data, photo.media_type)
         seen = await engine.learn_photo(work, photo, looked) if event.faces_on else None
     except (NoSuchPhoto, NoSuchEvent):  # deleted while we looked
@@ -130,7 +130,10 @@ async def _keep_photo(
     _describe(kept, looked)
     kept.body = clocks.body_of(work.vault, event.id, looked.exposure.serial)
     kept.blanks = photo.blanks
-    await renditions.switch(session, work.storage, kept, fresh)
+    await renditions.switch(session, work.storage, kept, fresh, without=marks.without(event.mark))
+    kept.mark = event.mark
+    if present.mark != event.mark:  # it was changed while we looked
+        await marks.ask_once_more(session, kept)
     if seen is not None:
         kept.faces, kept.engine = len(seen.faces), engine.identity
         await session.flush()

@@ -82,6 +82,8 @@ class Photo(Identified, Base):
     renditions: Mapped[dict[str, dict[str, Any]]] = mapped_column(
         JSONB, default=dict, server_default=text("'{}'::jsonb")
     )
+    # The set that ``renditions`` is of, as ``events.mark`` names it; NULL where nothing is drawn on them.
+    mark: Mapped[str | None] = mapped_column(String(40))
     # What is covered in the original before a guest gets it (`blanks.kept`); NULL until a worker has looked.
     blanks: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     width_px: Mapped[int | None]

@@ -7,7 +7,7 @@ sees with that commit. Files that a set no longer names stay for a while, for ZI
 import asyncio
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, Protocol
@@ -24,6 +24,8 @@ DROP_JOB = "photos.drop_renditions"
 DROP_AFTER_S = 3600
 """Longer than any download of renditions takes; they are on nobody's page any more."""
 VEIL_JOB = "delivery.veil_photo"
+FULL = "full"
+"""The largest rendition, of photos that guests may take home in full size and that carry a mark."""
 VEILED = "veiled_"
 """Begins the names of renditions in which faces are hidden: ``veiled_view`` beside ``view``."""
 
@@ -116,14 +118,17 @@ async def put(storage: Storage, photo: Photo, made: Iterable[Made], *, prefix: s
     return Fresh(entries, data)
 
 
-async def switch(session: AsyncSession, storage: Storage, photo: Photo, fresh: Fresh) -> bool:
+async def switch(
+    session: AsyncSession, storage: Storage, photo: Photo, fresh: Fresh, *, without: Collection[str] = ()
+) -> bool:
     """Show fresh renditions in place of those of the same names; returns whether that changed anything.
 
     Args:
         photo: its row is locked in this transaction, so that nobody removes files at the same time.
+        without: names that the set has no longer.
     """
     before = dict(photo.renditions)
-    after = before | fresh.entries
+    after = {name: each for name, each in (before | fresh.entries).items() if name not in without}
     for file, jpeg in fresh.data.items():
         # Files of an older set may be on their way out, and have the same name since they are the same bytes.
         try:

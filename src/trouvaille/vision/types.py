@@ -21,6 +21,7 @@ class UnreadableReason(StrEnum):
     too_many_pixels = "too_many_pixels"
     unsupported = "unsupported"
     no_preview = "no_preview"
+    transparent = "transparent"
 
 
 class Unreadable(Exception):
@@ -110,7 +111,7 @@ class Face:
 class Rendition:
     """A smaller sRGB JPEG of a photo, upright and without any metadata."""
 
-    name: Literal["thumb", "view"]
+    name: Literal["thumb", "view", "full"]
     jpeg: bytes
     width_px: int
     height_px: int
