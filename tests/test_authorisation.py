@@ -73,6 +73,24 @@ ALLOWED: dict[str, set[str]] = {
     "GET /server/reset-link": THE_ADMINISTRATOR,
     "POST /server/reset-link": THE_ADMINISTRATOR,
     "GET /api/v1/me": SIGNED_IN,
+    "GET /api/v1/me/sessions": SIGNED_IN,
+    "DELETE /api/v1/me/sessions/{session_id}": set(),  # of one's own that is there; tests/api/test_people
+    "POST /api/v1/me/sessions/revoke-others": SIGNED_IN,
+    "GET /api/v1/me/tokens": STAFF,
+    "DELETE /api/v1/me/tokens/{token_id}": set(),  # of one's own that is there; tests/api/test_people
+    "GET /api/v1/events/{event_id}/people": THE_STAFF,
+    "POST /api/v1/events/{event_id}/people/invitations": THE_STAFF,
+    "DELETE /api/v1/events/{event_id}/people/invitations/{invitation_id}": set(),  # it is gone; tests/api/test_people
+    "DELETE /api/v1/events/{event_id}/people/{staff_id}": set(),  # they are gone; tests/api/test_people
+    "PUT /api/v1/events/{event_id}/quota": THE_STAFF,
+    "PUT /api/v1/events/{event_id}/people/{staff_id}/quota": THE_STAFF,
+    "PUT /api/v1/events/{event_id}/hand-over": THE_STAFF,
+    "DELETE /api/v1/events/{event_id}/hand-over": THE_STAFF,
+    "POST /api/v1/events/{event_id}/hand-over/answer": STAFF,  # 404 without an offer; tests/api/test_people
+    "GET /api/v1/events/{event_id}/messages": THE_STAFF,
+    "PUT /api/v1/events/{event_id}/messages/read": THE_STAFF,
+    "PUT /api/v1/events/{event_id}/messages/{message_id}/read": THE_STAFF,
+    "PUT /api/v1/events/{event_id}/messages/{message_id}/answer": THE_STAFF,
     "GET /api/v1/events/by-code/{code}": THE_UPLOADERS,
     "GET /api": EVERYBODY,
     "GET /api/v1/openapi.json": EVERYBODY,
@@ -256,6 +274,7 @@ ALLOWED: dict[str, set[str]] = {
 DESTRUCTIVE = (
     "POST /account/devices/{session_id}/revoke",
     "POST /account/devices/revoke-others",
+    "POST /api/v1/me/sessions/revoke-others",
     "POST /account/tokens/{token_id}/revoke",
     "POST /e/{code}/me/withdraw",
     "POST /e/{code}/me/delete",
@@ -268,6 +287,11 @@ DESTRUCTIVE = (
     "POST /api/v1/events/{event_id}/code",
     "POST /studio/{event_id}/people/invitations/{invitation_id}/revoke",
     "POST /studio/{event_id}/people/{staff_id}/remove",
+    # After what the pages have done, there is none for the API.
+    "DELETE /api/v1/events/{event_id}/people/invitations/{invitation_id}",
+    "DELETE /api/v1/events/{event_id}/people/{staff_id}",
+    "DELETE /api/v1/me/sessions/{session_id}",
+    "DELETE /api/v1/me/tokens/{token_id}",
     "POST /studio/{event_id}/delete",
     "POST /sign-out",
 )

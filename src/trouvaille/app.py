@@ -27,6 +27,7 @@ from trouvaille.core.openid import OpenId
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
+from trouvaille.crew import api as crew_api
 from trouvaille.crew import event_pages, invitation_pages, staff_pages
 from trouvaille.delivery import desk_pages, nearby_pages, pictures, request_pages, wall_pages, zip_pages
 from trouvaille.delivery import kept as delivery_kept
@@ -39,8 +40,8 @@ from trouvaille.events import print_pages as events_print
 from trouvaille.events import studio_pages as events_studio
 from trouvaille.events.checks import Codes, guard_codes
 from trouvaille.guests import api as guests_api
+from trouvaille.guests import consent, join_pages, messages_api, pass_pages, registration_pages
 from trouvaille.guests import invitation_pages as guests_invitations
-from trouvaille.guests import join_pages, pass_pages, registration_pages
 from trouvaille.guests import kept as guests_kept
 from trouvaille.guests import message_pages as guests_messages
 from trouvaille.guests import pages as guests_pages
@@ -137,6 +138,8 @@ _ROUTERS = (
     events_api.router,
     photos_api.router,
     roster_api.router,
+    crew_api.router,
+    messages_api.router,
     api_pages.router,
 )
 
@@ -157,6 +160,7 @@ def create_app(settings: Settings) -> FastAPI:
     engine = connect(settings.database_url, pool_size=settings.database_pool_size, application="trouvaille web")
     sessions = sessions_of(engine)
     quotas.set_defaults(sessions, settings.quotas())
+    consent.set_region(sessions, settings.legal().region)
     site = Site(
         sessions=sessions,
         storage=Storage(settings.photos_url),

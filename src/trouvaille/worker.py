@@ -30,7 +30,7 @@ from trouvaille.events import handover, reminders
 from trouvaille.events import service as events
 from trouvaille.events import tasks as events_tasks
 from trouvaille.faces import tasks as faces_tasks
-from trouvaille.guests import passes, selfies
+from trouvaille.guests import consent, passes, selfies
 from trouvaille.imports import service as imports
 from trouvaille.imports import tasks as imports_tasks
 from trouvaille.matching import reindex
@@ -91,6 +91,7 @@ async def run(
         _be_nice(queues)
     database = connect(settings.database_url, pool_size=concurrency + WAITING_JOBS + 2, application="trouvaille worker")
     sessions = sessions_of(database)
+    consent.set_region(sessions, settings.legal().region)
     account = await engines.account(settings, sessions)
     faces = engines.chosen(settings, engine or engines.local(settings, threads=concurrency), account)
     work = Work(

@@ -17,6 +17,7 @@ from trouvaille.accounts.models import Role, Staff
 from trouvaille.core.clock import now
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.events.models import Event
+from trouvaille.guests.consent import AMAZON
 from trouvaille.guests.models import Consent, Enrolment, Guest
 from trouvaille.photos.models import Photo
 from trouvaille.rekognition import service
@@ -162,7 +163,7 @@ class Party:
             guest.password_hash = "x"
             session.add(guest)
             await session.flush()
-            session.add(Consent(event_id=self.id, guest_id=guest.id, text_version="1", locale="en"))
+            session.add(Consent(event_id=self.id, guest_id=guest.id, text_version=f"1{AMAZON}", locale="en"))
             return guest.id
 
     async def selfie(self, guest_id: UUID) -> UUID:

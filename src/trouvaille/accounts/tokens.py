@@ -28,6 +28,7 @@ class Scope(StrEnum):
     """What a token may be good for."""
 
     ACCOUNT_READ = "account:read"
+    ACCOUNT_WRITE = "account:write"
     EVENTS_READ = "events:read"
     EVENTS_WRITE = "events:write"
     PHOTOS_READ = "photos:read"
@@ -37,7 +38,8 @@ class Scope(StrEnum):
 
 
 LABELS: dict[Scope, str] = {
-    Scope.ACCOUNT_READ: N_("See whose token it is"),
+    Scope.ACCOUNT_READ: N_("See whose token it is, its devices and tokens"),
+    Scope.ACCOUNT_WRITE: N_("Sign out devices and revoke tokens"),
     Scope.EVENTS_READ: N_("See events"),
     Scope.EVENTS_WRITE: N_("Create, change and delete events"),
     Scope.PHOTOS_READ: N_("See and download photos"),

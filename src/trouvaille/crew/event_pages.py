@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from trouvaille.accounts.identity import StaffViewer
 from trouvaille.accounts.models import Staff
 from trouvaille.core.errors import Refused
-from trouvaille.crew import invitations, inviting, letters, quotas
+from trouvaille.crew import invitations, inviting, offering, quotas
 from trouvaille.crew.inviting import Sent
 from trouvaille.events import handover, rights
 from trouvaille.events.models import Event
@@ -19,7 +19,7 @@ from trouvaille.guests import messages
 from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite, address_of
+from trouvaille.web.site import Session
 
 router = APIRouter(include_in_schema=False, prefix="/studio/{event_id}")
 
@@ -102,23 +102,14 @@ async def remove(session: Session, event: ManagedEvent, viewer: StaffViewer, sta
 
 
 @router.post("/hand-over")
-async def hand_over(
-    request: Request, session: Session, site: ThisSite, event: ManagedEvent, viewer: StaffViewer
-) -> Response:
+async def hand_over(request: Request, session: Session, event: ManagedEvent, viewer: StaffViewer) -> Response:
     posted = typed(await request.form(), "to")
     try:
-        to = await handover.recipient(session, event, posted.value("to"))
+        given = await offering.send(request, session, event, to=posted.value("to"), by=viewer)
     except Refused as error:
         error.field = "to"
         return await _people(request, session, event, posted.refused(error), error=error)
-    if viewer.is_administrator:
-        await handover.give(session, event, to.id, by=viewer)
-        return go(f"/studio/{event.id}/people?done=handed-over")
-    await handover.offer(session, event, to, by=viewer)
-    if site.sends_mail:
-        link = f"{address_of(request)}/studio"
-        await letters.send_offer(session, site.vault, to=to, event=event, by=viewer, link=link)
-    return go(f"/studio/{event.id}/people?done=offered")
+    return go(f"/studio/{event.id}/people?done={'handed-over' if given else 'offered'}")
 
 
 @router.post("/hand-over/withdraw")

@@ -12,13 +12,14 @@ from trouvaille.accounts import audit
 from trouvaille.accounts.audit import Act
 from trouvaille.accounts.models import Staff
 from trouvaille.accounts.service import Viewer
-from trouvaille.core.errors import N_, Invalid, InvalidForm
+from trouvaille.core.errors import N_, Invalid, InvalidForm, NotFound
 from trouvaille.events.models import Event, Photographer
 from trouvaille.photos import quotas
 from trouvaille.photos.quotas import GB, Left
 
 MOST_PHOTOS = 10_000_000
 MOST_GB = 1_000_000
+MOST_BYTES = MOST_GB * GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,20 @@ class Line:
     key: str
     name: str
     left: Left
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much may be added; None for the server's usual."""
+
+    photos: int | None
+    bytes: int | None
+
+
+async def of_photographers(session: AsyncSession, event: Event) -> list[tuple[Staff, Quota]]:
+    """The photographers of an event, by name, each with what is set for them."""
+    rows = await _photographers(session, event)
+    return [(staff, Quota(row.quota_photos, row.quota_bytes)) for row, staff in rows]
 
 
 async def lines(session: AsyncSession, event: Event) -> list[Line]:
@@ -86,11 +101,28 @@ async def change(session: AsyncSession, event: Event, typed: Mapping[str, str], 
     if problems:
         raise InvalidForm(*problems)
     for key, staff_id, row in rows:
-        wanted = read[f"{key}-photos"], read[f"{key}-gb"]
-        if wanted != (row.quota_photos, row.quota_bytes):
-            row.quota_photos, row.quota_bytes = wanted
-            await session.flush()
-            await audit.note(session, Act.QUOTA_CHANGED, by=by, about_id=staff_id, event_id=event.id)
+        await _set(session, event, staff_id, row, Quota(read[f"{key}-photos"], read[f"{key}-gb"]), by=by)
+
+
+async def put(session: AsyncSession, event: Event, staff_id: UUID | None, quota: Quota, *, by: Viewer) -> None:
+    """Set one quota: a photographer's, or the event's where ``staff_id`` is None.
+
+    Raises:
+        NotFound: they are no photographer of it.
+    """
+    row = event if staff_id is None else await session.get(Photographer, (event.id, staff_id))
+    if row is None:
+        raise NotFound
+    await _set(session, event, staff_id, row, quota, by=by)
+
+
+async def _set(
+    session: AsyncSession, event: Event, staff_id: UUID | None, row: Event | Photographer, quota: Quota, *, by: Viewer
+) -> None:
+    if (quota.photos, quota.bytes) != (row.quota_photos, row.quota_bytes):
+        row.quota_photos, row.quota_bytes = quota.photos, quota.bytes
+        await session.flush()
+        await audit.note(session, Act.QUOTA_CHANGED, by=by, about_id=staff_id, event_id=event.id)
 
 
 def _number(typed: str, most: int, *, field: str) -> int | None:

@@ -1,23 +1,45 @@
 """What guests agree to before any selfie, and who agreed. A changed text gets a new version; the ledger keeps which was
-shown."""
+shown.
+
+Who compares faces, this server or Amazon, is part of what is agreed to: a consent to one says nothing of the other
+(docs/decisions/0041)."""
 
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
 from trouvaille.accounts.audit import Act, Person
 from trouvaille.accounts.service import Viewer
+from trouvaille.core.db import Sessions
 from trouvaille.core.errors import N_, Forbidden
 from trouvaille.guests.models import Consent, Guest
 from trouvaille.web.i18n import gettext
 
 VERSION = "2026-11"
-PARAGRAPHS = (
+# Versions of texts that name Amazon end in this.
+AMAZON = "-aws"
+_REGION = "processor_region"
+_HERE = (
     N_("From your selfie we compute a short list of numbers that describes your face (a template)."),
     N_("It is compared with the faces in the photos of this event only, on this server only, to show you your photos."),
     N_("Your selfie is kept encrypted and nobody else can see it."),
+)
+_AT_AMAZON = (
+    N_(
+        "Your selfie and the photos of this event are sent to Amazon Web Services (Amazon Rekognition, region "
+        "%(region)s), which compares faces on behalf of the operator of this server, as its processor."
+    ),
+    N_(
+        "It computes descriptions of faces and keeps them until they are erased here. Your face is compared with the "
+        "faces in the photos of this event only, to show you your photos."
+    ),
+    N_("On this server your selfie is kept encrypted and nobody else can see it."),
+)
+_ALWAYS = (
     N_(
         "You can withdraw at any time under “Me”: your selfie, your template and your matches are then erased at once. "
         "Everything is erased with the event at the latest."
@@ -33,9 +55,41 @@ class Text:
     paragraphs: list[str]
 
 
-def shown() -> Text:
-    """The present text."""
-    return Text(VERSION, [gettext(each) for each in PARAGRAPHS])
+def shown(region: str | None) -> Text:
+    """The present text.
+
+    Args:
+        region: where Amazon compares faces; None where this server does.
+    """
+    own = _HERE if region is None else _AT_AMAZON
+    return Text(_version(region), [gettext(each) % {"region": region} for each in (*own, *_ALWAYS)])
+
+
+def _version(region: str | None) -> str:
+    return VERSION if region is None else VERSION + AMAZON
+
+
+def set_region(sessions: Sessions, region: str | None) -> None:
+    """Let every session made here know who compares faces; an entry point does this once."""
+    sessions.configure(info={**sessions.kw.get("info", {}), _REGION: region})
+
+
+def stands(guest_id: Any, *, at_amazon: bool) -> ColumnElement[bool]:
+    """Whether a guest agrees, as of now, that faces are compared there: at Amazon, or here."""
+    named = Consent.text_version.endswith(AMAZON)
+    return exists().where(
+        Consent.guest_id == guest_id, Consent.withdrawn_at.is_(None), named if at_amazon else not_(named)
+    )
+
+
+def stands_for_engine(session: AsyncSession, guest_id: Any) -> ColumnElement[bool]:
+    """``stands``, for the engine of the settings."""
+    return stands(guest_id, at_amazon=session.info.get(_REGION) is not None)
+
+
+async def agrees(session: AsyncSession, guest_id: UUID) -> bool:
+    """Whether a guest's face may be given to the engine of the settings."""
+    return await session.scalar(select(stands_for_engine(session, guest_id))) is True
 
 
 class ConsentNeeded(Forbidden):
@@ -45,7 +99,7 @@ class ConsentNeeded(Forbidden):
 
 
 async def consent_of(session: AsyncSession, guest: Guest) -> Consent | None:
-    """The agreement that stands now."""
+    """The latest agreement that stands, whichever engine it names; ``agrees`` says whether it covers this one."""
     return await session.scalar(
         select(Consent)
         .where(Consent.guest_id == guest.id, Consent.withdrawn_at.is_(None))
@@ -56,9 +110,9 @@ async def consent_of(session: AsyncSession, guest: Guest) -> Consent | None:
 
 async def give_consent(session: AsyncSession, guest: Guest, *, locale: str) -> None:
     """Keep that the guest agreed to the present text; a second time changes nothing."""
-    standing = await consent_of(session, guest)
-    if standing is None or standing.text_version != VERSION:
-        session.add(Consent(event_id=guest.event_id, guest_id=guest.id, text_version=VERSION, locale=locale))
+    standing, version = await consent_of(session, guest), _version(session.info.get(_REGION))
+    if standing is None or standing.text_version != version:
+        session.add(Consent(event_id=guest.event_id, guest_id=guest.id, text_version=version, locale=locale))
         await session.flush()
         await note(session, Act.CONSENT_GIVEN, guest)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, tuple_, update
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Conflict, Invalid, NotFound, TooMany
+from trouvaille.core.paging import Key, Slice, slice_of
 from trouvaille.guests.models import Guest, Message
 
 LONGEST = 2_000
@@ -113,6 +114,25 @@ async def of_event(session: AsyncSession, event_id: UUID, *, limit: int, after: 
         query = query.where(tuple_(Message.created_at, Message.id) < there)
     rows = [(message, name) for message, name in await session.execute(query)]
     return Page(rows[:limit], rows[limit - 1][0].id if len(rows) > limit else None)
+
+
+async def slice_of_event(
+    session: AsyncSession, event_id: UUID, *, unread: bool, limit: int, cursor: str
+) -> Slice[tuple[Message, str]]:
+    """The messages of an event with who wrote them, newest first.
+
+    Raises:
+        NoCursor
+    """
+    query = (
+        select(Message, Guest.display_name)
+        .join(Guest, Guest.id == Message.guest_id)
+        .where(Message.event_id == event_id)
+    )
+    if unread:
+        query = query.where(Message.read_at.is_(None))
+    keys = (Key(Message.created_at, datetime), Key(Message.id, UUID))
+    return await slice_of(session, query, keys, limit=limit, cursor=cursor, newest_first=True)
 
 
 async def of_guest(session: AsyncSession, guest: Guest) -> list[Message]:

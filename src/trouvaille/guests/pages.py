@@ -25,7 +25,7 @@ from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.inside import inside, intent_of
 from trouvaille.web.render import go, page, wants_json
-from trouvaille.web.site import Session, ThisSite, sender_of
+from trouvaille.web.site import Session, ThisSite, sender_of, site_of
 
 
 class Words(TypedDict):
@@ -66,14 +66,21 @@ ThisGuest = Annotated[Guest, Depends(_guest)]
 
 
 def _consent_page(request: Request, event: Event, form: Form, status: int = 200) -> Response:
-    return page(request, "guests/consent.html", status=status, event=event, consent=consent.shown(), form=form)
+    return page(
+        request,
+        "guests/consent.html",
+        status=status,
+        event=event,
+        consent=consent.shown(site_of(request).legal.region),
+        form=form,
+    )
 
 
 @router.get("/consent")
 async def consent_form(request: Request, session: Session, event: ThisEvent, guest: ThisGuest) -> Response:
     if not event.faces_on:
         return go(f"/e/{event.code}/photos")
-    if await consent.consent_of(session, guest) is not None:
+    if await consent.agrees(session, guest.id):
         return go(f"/e/{event.code}/selfie")
     return _consent_page(request, event, Form())
 
@@ -95,7 +102,7 @@ async def selfie_form(
     if not event.faces_on:
         raise selfies.FacesOff
     state = await service.face_state(session, guest)
-    if state.consent_given_at is None:
+    if not state.agrees:
         return go(f"/e/{event.code}/consent")
     if state.state == "choosing" and state.candidates is not None and not again:
         return page(request, "guests/choose.html", event=event, picture=_candidates(state.candidates))

@@ -21,7 +21,7 @@ from trouvaille.web import i18n
 from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, Site, ThisSite, sender_of
+from trouvaille.web.site import Session, Site, ThisSite, sender_of, site_of
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
 FIELDS = ("display_name", "username", "email", "password", "agree", "invitation")
@@ -42,7 +42,7 @@ def form_page(
         status=status_of(error) if error else 200,
         event=event,
         form=form.refused(error) if error else form,
-        consent=consent.shown(),
+        consent=consent.shown(site_of(request).legal.region),
         **more,
     )
     shown.headers.update(retry_headers(error) if error else {})

@@ -15,7 +15,7 @@ from trouvaille.core.jobs import SELFIES, defer, unfinished
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
-from trouvaille.guests.consent import ConsentNeeded, consent_of
+from trouvaille.guests.consent import ConsentNeeded, agrees
 from trouvaille.guests.models import PUT_OFF, Enrolment, EnrolmentState, Guest
 from trouvaille.guests.queueing import TOPIC
 
@@ -50,7 +50,7 @@ async def check_may_send(session: AsyncSession, event: Event, guest: Guest) -> N
     """
     if not event.faces_on:
         raise FacesOff
-    if await consent_of(session, guest) is None:
+    if not await agrees(session, guest.id):
         raise ConsentNeeded
 
 
@@ -151,7 +151,7 @@ async def choose(session: AsyncSession, guest: Guest, face: int) -> None:
         Invalid: there is no such face.
     """
     await hold(session, guest)
-    if await consent_of(session, guest) is None:
+    if not await agrees(session, guest.id):
         raise ConsentNeeded
     enrolment = await latest_enrolment(session, guest)
     if enrolment is None or enrolment.state is not EnrolmentState.CHOOSING or enrolment.candidates is None:

@@ -17,7 +17,7 @@ from trouvaille.core.errors import N_, Invalid, SignInNeeded
 from trouvaille.events import service as events
 from trouvaille.events.models import Event, shown
 from trouvaille.guests import selfies
-from trouvaille.guests.consent import consent_of, note
+from trouvaille.guests.consent import agrees, consent_of, note
 from trouvaille.guests.models import Consent, Enrolment, EnrolmentState, Guest, GuestIdentity
 
 
@@ -108,6 +108,8 @@ class FaceState:
     state: str
     reason: str | None
     consent_given_at: datetime | None
+    agrees: bool
+    """Whether the consent covers the engine in use."""
     candidates: dict[str, Any] | None
 
 
@@ -119,6 +121,7 @@ async def face_state(session: AsyncSession, guest: Guest) -> FaceState:
         state=enrolment.state.value if enrolment else "none",
         reason=enrolment.reason if enrolment else None,
         consent_given_at=standing.given_at if standing else None,
+        agrees=standing is not None and await agrees(session, guest.id),
         candidates=enrolment.candidates if enrolment else None,
     )
 

@@ -16,6 +16,7 @@ from trouvaille.core.clock import now
 from trouvaille.core.jobs import PHOTOS, SELFIES, defer_again
 from trouvaille.events.models import Event
 from trouvaille.guests import selfies
+from trouvaille.guests.consent import stands_for_engine
 from trouvaille.guests.models import Enrolment, EnrolmentState
 from trouvaille.matching.calibration import Tail
 from trouvaille.matching.engine import FaceEngine
@@ -77,6 +78,7 @@ async def _ask_for_selfies(session: AsyncSession, identity: str, most: int) -> i
             Enrolment.state == EnrolmentState.ACCEPTED,
             Enrolment.asked_engine.is_distinct_from(identity),
             ~seen,
+            stands_for_engine(session, Enrolment.guest_id),
         )
         .limit(most)
         .with_for_update(skip_locked=True)

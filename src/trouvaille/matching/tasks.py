@@ -19,7 +19,7 @@ from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.faces import service as faces
 from trouvaille.guests import selfies
-from trouvaille.guests.consent import ConsentNeeded, consent_of
+from trouvaille.guests.consent import ConsentNeeded, agrees
 from trouvaille.guests.models import PUT_OFF as SELFIE_PUT_OFF
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching import figures, reindex, service
@@ -262,7 +262,7 @@ async def _keep_selfie(session: AsyncSession, engine: FaceEngine, seen: Enrolmen
         await erase(session, prefix=seen.folder)
         return
     guest = await session.get(Guest, enrolment.guest_id)
-    if guest is None or await consent_of(session, guest) is None:
+    if guest is None or not await agrees(session, guest.id):
         await selfies.remove(session, [enrolment])
         return
     await selfies.forget_other_enrolments(session, enrolment)
@@ -280,8 +280,11 @@ async def look_again(work: Work, *, enrolment_id: str) -> None:
     engine: FaceEngine = work.engine
     async with transaction(work.sessions) as session:
         seen = await session.get(Enrolment, UUID(enrolment_id))
-    if seen is None or seen.state is not EnrolmentState.ACCEPTED:
-        return
+        if seen is None or seen.state is not EnrolmentState.ACCEPTED:
+            return
+        if not await agrees(session, seen.guest_id):  # asked for again once they have read who compares it now
+            await reindex.put_off_selfie(session, seen)
+            return
     try:
         looked = await work.compute(engine.look_at_selfie, await _frames(work, seen))
         await engine.learn_selfie(work, seen, looked)

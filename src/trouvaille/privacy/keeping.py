@@ -19,7 +19,7 @@ from trouvaille.events.models import Event
 from trouvaille.guests import consent, selfies
 from trouvaille.guests.kept import Part, plain
 from trouvaille.guests.models import Enrolment, Guest
-from trouvaille.web.i18n import gettext, number
+from trouvaille.web.i18n import number
 
 Counts = dict[str, int]
 
@@ -44,12 +44,15 @@ def in_words(parts: Sequence[Part], gone: Counts) -> list[str]:
     ]
 
 
-async def everything(session: AsyncSession, vault: Vault, parts: Sequence[Part], event: Event, guest: Guest) -> Any:
+async def everything(
+    session: AsyncSession, vault: Vault, parts: Sequence[Part], event: Event, guest: Guest, *, region: str | None
+) -> Any:
     """All that the database keeps about a guest, for JSON."""
+    text = consent.shown(region)
     kept: dict[str, Any] = {
         "written_at": now().isoformat(),
         "event": {"name": event.name, "code": event.code},
-        "consent_text": {"version": consent.VERSION, "paragraphs": [gettext(each) for each in consent.PARAGRAPHS]},
+        "consent_text": {"version": text.version, "paragraphs": text.paragraphs},
     }
     for part in parts:
         kept[part.name] = await part.rows(session, guest)

@@ -80,6 +80,7 @@ async def _me(
         event=event,
         guest=guest,
         consent_given_at=state.consent_given_at,
+        agrees=state.agrees,
         selfie_url=f"/e/{event.code}/me/selfie" if accepted is not None else None,
         news=await news.ways_of(session, guest, sends_mail=site_of(request).sends_mail),
         news_from="me",
@@ -161,7 +162,7 @@ async def gone(
 
 @router.get("/e/{code}/me/data.zip")
 async def download(session: Session, site: ThisSite, event: ThisEvent, guest: ThisGuest, parts: Parts) -> Response:
-    kept = await keeping.everything(session, site.vault, parts, event, guest)
+    kept = await keeping.everything(session, site.vault, parts, event, guest, region=site.legal.region)
     images = await keeping.pictures(session, site.storage, site.vault, guest)
     name = f"{event.code}-{guest.username or 'guest'}".encode("ascii", "replace").decode().replace("?", "_")
     return Response(

@@ -17,15 +17,15 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, exists, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
-from trouvaille.guests.consent import ConsentNeeded
-from trouvaille.guests.models import Consent, Enrolment, EnrolmentState
+from trouvaille.guests.consent import ConsentNeeded, stands
+from trouvaille.guests.models import Enrolment, EnrolmentState
 from trouvaille.photos.models import Photo
 from trouvaille.photos.service import NoSuchPhoto
 from trouvaille.rekognition.answers import Belonging, FoundFace, IndexedFace
@@ -321,11 +321,11 @@ async def _anybody_enrolled(session: AsyncSession, event_id: UUID) -> bool:
 
 
 async def _is_live(session: AsyncSession, enrolment_id: UUID) -> bool:
-    """Whether an enrolment may have a face in the account: it is not refused, and its guest's consent stands."""
+    """Whether an enrolment may have a face in the account: it is not refused, and its guest agreed to that."""
     return await session.scalar(select(live_enrolments().where(Enrolment.id == enrolment_id).exists())) is True
 
 
 def live_enrolments() -> Any:
     """Enrolments whose face may lie in the account."""
-    stands = exists().where(Consent.guest_id == Enrolment.guest_id, Consent.withdrawn_at.is_(None))
-    return select(Enrolment.id).where(Enrolment.state != EnrolmentState.REFUSED, stands)
+    agreed = stands(Enrolment.guest_id, at_amazon=True)
+    return select(Enrolment.id).where(Enrolment.state != EnrolmentState.REFUSED, agreed)

@@ -12,6 +12,7 @@ from tests.rekognition.conftest import work_off
 from tests.rekognition.journeys.looking import HERE, ROSE, later, rows, upload
 from tests.rekognition.server import Account
 from trouvaille.demo.party import GUESTS, selfie_jpeg
+from trouvaille.guests import consent
 from trouvaille.settings import Engine, Settings
 from trouvaille.vision.engine import LocalEngine
 
@@ -49,6 +50,53 @@ def _kinds(settings: Settings) -> set[str]:
     return {str(engine).partition("/")[0] for (engine,) in engines}
 
 
+def _agreed_to_both(settings: Settings) -> None:
+    """Let all guests have agreed to this server's comparing too."""
+    rows(
+        settings,
+        "INSERT INTO consents (id, event_id, guest_id, text_version, locale, given_at)"
+        f" SELECT gen_random_uuid(), event_id, guest_id, '{consent.VERSION}', locale, now() FROM consents",
+    )
+
+
+def test_a_face_whose_consent_names_this_server_does_not_go_to_amazon_until_the_guest_agrees(
+    owner: Visitor,
+    visitor: Visitors,
+    samples: dict[str, Path],
+    engine: LocalEngine,
+    with_rekognition: Settings,
+    account: Account,
+) -> None:
+    local = _local(with_rekognition)
+    upload(owner, samples, "obama2.jpg", "obama3.jpg")
+    guest = visitor()
+    guest.register("PARTY234", BARACK.username)
+    guest.agree()
+    guest.send_selfie(selfie_jpeg(BARACK, samples))
+    rows(local, f"UPDATE consents SET text_version = '{consent.VERSION}'")
+    work_off(local, engine)
+    assert rows(local, "SELECT state FROM enrolments") == [("accepted",)]
+
+    for _ in range(2):
+        work_off(with_rekognition, engine)
+        later(with_rekognition)
+    assert not account.users
+    assert rows(local, "SELECT 1 FROM rekognition_faces WHERE guest_id IS NOT NULL") == []
+    assert f"{HERE}/consent" in guest.get(f"{HERE}/me").text
+    assert guest.get(f"{HERE}/selfie").headers["location"] == f"{HERE}/consent"
+    text = guest.get(f"{HERE}/consent").text
+    assert "Amazon Web Services" in text and "us-east-1" in text and "on this server only" not in text
+
+    guest.agree()
+    for _ in range(3):
+        work_off(with_rekognition, engine)
+        later(with_rekognition)
+    assert len(account.users) == 1
+    versions = rows(local, "SELECT text_version FROM consents ORDER BY given_at")
+    assert versions == [(consent.VERSION,), (consent.VERSION + consent.AMAZON,)]
+    assert len(guest.photos()) == 2
+
+
 def test_there_and_back_without_a_gap(
     owner: Visitor,
     visitor: Visitors,
@@ -65,6 +113,7 @@ def test_there_and_back_without_a_gap(
         guest.register("PARTY234", sample.username)
         guest.agree()
         guest.send_selfie(selfie_jpeg(sample, samples))
+    _agreed_to_both(local)
     work_off(local, engine)
     before = {name: set(guest.photos()) for name, guest in guests.items()}
     total = sum(map(len, before.values()))
