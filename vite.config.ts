@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
 /** Every Lucide icon that a template or an island names; others are not shipped. */
@@ -48,9 +48,15 @@ function pictures(): Plugin {
     name: "pictures",
     generateBundle() {
       const favicon = readFileSync(new URL("./frontend/favicon.svg", import.meta.url), "utf8");
-      const files = { "icons.svg": sprite(), "favicon.svg": favicon, "licences.txt": licences() };
+      const files: Record<string, string | Uint8Array> = {
+        "icons.svg": sprite(), "favicon.svg": favicon, "licences.txt": licences(),
+      };
+      // Of the installed app; `tools/icons` draws them.
+      for (const name of readdirSync(join(import.meta.dirname, "frontend", "app"))) {
+        files[`app/${name}`] = readFileSync(join(import.meta.dirname, "frontend", "app", name));
+      }
       for (const [name, source] of Object.entries(files)) {
-        this.emitFile({ type: "asset", name, originalFileName: name, source });
+        this.emitFile({ type: "asset", name: basename(name), originalFileName: name, source });
       }
     },
   };

@@ -123,6 +123,8 @@ ALLOWED: dict[str, set[str]] = {
     "POST /studio/server/jobs/{job_id}/retry": set(),  # of a job that failed; tests/operations/test_status
     "GET /e/{code}": EVERYBODY,
     "GET /e/{code}/theme.css": EVERYBODY,
+    "GET /e/{code}/app.webmanifest": EVERYBODY,
+    "GET /studio/app.webmanifest": EVERYBODY,  # the product's name and icons, and nothing of anybody
     # The event's own dress, for whoever has its code; a draft's for its staff alone.
     "GET /e/{code}/picture/{picture_id}": EVERYBODY,
     "GET /e/{code}/register": EVERYBODY,

@@ -2,6 +2,7 @@
 import { fragment, post } from "../parts/ask";
 import { keepFaceInView, markFace } from "../parts/faces";
 import { count, find, spell } from "../parts/find";
+import { offerApp } from "../parts/install";
 import { openLightbox, warmUp } from "../parts/lightbox";
 import { likesOf } from "../parts/likes";
 import { listen } from "../parts/live";
@@ -276,4 +277,5 @@ addEventListener("pageshow", () => filters?.querySelectorAll("select").forEach((
 document.querySelector("[data-zip]")?.addEventListener("click", () => snack(texts["packing"] ?? ""));
 // Somebody who only looks in has no stream of their own.
 if (isGuest) listen(`${base}/live`, { photos: onCounts, enrolment: onEnrolment }, () => void refresh());
+offerApp();
 warmUp();

@@ -34,6 +34,7 @@ from trouvaille.delivery import kept as delivery_kept
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import api as events_api
+from trouvaille.events import app_pages as events_app
 from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import print_pages as events_print
@@ -105,6 +106,7 @@ _ROUTERS = (
     server_pages.router,
     sign_on_pages.router,
     accounts_api.router,
+    events_app.router,
     events_pages.router,
     events_studio.router,
     events_pictures.router,

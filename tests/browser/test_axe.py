@@ -93,7 +93,7 @@ PAGES: dict[str, list[str]] = {
 NO_PAGES = re.compile(
     r"/api/v1|\.css$|\.csv$|\.pdf$|\{kind\}|/livez|/readyz|/metrics|/picture/|/selfie/status|/selfie/choice|/zip$|/live$"
     r"|/p/\{photo_id\}|/me/selfie|/callback|/room$|\.svg$|/wall/\{token\}/photos|/studio/costs|/me/data|/photos/changes"
-    r"|/refused\.csv|/import/live|/near/\{near_id\}|/studio/\{event_id\}/photos$"
+    r"|/refused\.csv|/import/live|/near/\{near_id\}|/studio/\{event_id\}/photos$|\.webmanifest$"
 )
 
 

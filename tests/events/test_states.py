@@ -64,7 +64,13 @@ def test_the_desk_has_a_button_for_each_way_and_says_what_the_state_means(owner:
 def test_a_draft_is_there_for_its_staff_alone(owner: Visitor, visitor: Visitors) -> None:
     owner.make_event("DRAFT234", begin="draft")
     stranger = visitor()
-    for path in ("/e/DRAFT234", "/e/DRAFT234/theme.css", "/e/DRAFT234/register", "/go?code=DRAFT234"):
+    for path in (
+        "/e/DRAFT234",
+        "/e/DRAFT234/theme.css",
+        "/e/DRAFT234/app.webmanifest",
+        "/e/DRAFT234/register",
+        "/go?code=DRAFT234",
+    ):
         assert stranger.get(path).status_code == 404, path
     assert stranger.register("DRAFT234", "rose").status_code == 404
     assert owner.get("/e/DRAFT234").status_code == 200

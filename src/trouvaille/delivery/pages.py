@@ -27,6 +27,7 @@ from trouvaille.matching.models import Verdict
 from trouvaille.news import service as news
 from trouvaille.web.forms import typed
 from trouvaille.web.i18n import settle
+from trouvaille.web.inside import inside
 from trouvaille.web.render import go, page, wants_json
 from trouvaille.web.site import Session, ThisSite, sender_of
 from trouvaille.web.streams import stream
@@ -129,6 +130,7 @@ async def gallery(
         processing=counts.processing,
         news=ways,
         news_from="photos",
+        inside=inside(request),
         **context,
     )
 
