@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import cache
 
 from fastapi import APIRouter, Depends, FastAPI
-from fastapi.responses import Response
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 from starlette.routing import BaseRoute
@@ -77,19 +75,8 @@ from trouvaille.web.metered import Metered
 from trouvaille.web.patience import Patience
 from trouvaille.web.render import STATIC, environment
 from trouvaille.web.security import Guard
+from trouvaille.web.served import Assets
 from trouvaille.web.site import Limits, Site, read_form
-
-YEAR_S = 31_536_000
-
-
-class Assets(StaticFiles):
-    """Built files carry a hash in their name, so a browser may keep them for good."""
-
-    def file_response(self, *args: object, **kwargs: object) -> Response:
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
-        response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
-        return response
-
 
 _EVERY_REQUEST = (Depends(identify), Depends(guard_codes, scope="function"), Depends(read_form))
 _ROUTERS = (
