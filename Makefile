@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-durability bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help load soak setup demo run test test-all check format samples browser lock messages clean
+.PHONY: bench-checks bench-durability bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help load soak setup demo run test test-all check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ samples: .make/python ## Fetch the sample photos of the demo and the tests, and 
 
 browser: ## Make sure that there is a Chromium for the browser tests
 	@sh tools/browser
+
+bench-checks: setup ## How soon a form hears that a code is right or a name taken: [GUESTS=3000]
+	@$(BIN)/python -m bench.checks --guests $(or $(GUESTS),3000)
 
 bench-durability: setup ## Files sent while everything is killed with -9: [KILLS=100] [FILES=1000]
 	@$(BIN)/python -m bench.durability --kills $(or $(KILLS),100) --files $(or $(FILES),1000)

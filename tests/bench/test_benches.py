@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import guests, index, job, selfie
+from bench import checks, guests, index, job, selfie
 
 PHOTOS = ("sample1.jpg", "obama2.jpg")
 
@@ -62,3 +62,13 @@ def test_photos_of_another_size_are_indexed(samples: dict[str, Path], tmp_path: 
     assert result["photos_per_s"] > 0
     assert set(result["job"]) == {"ms_per_photo", "database", "storage", "engine_and_rest"}
     assert (result["dlib"] is None) == (result["times_faster_than_dlib"] is None)
+
+
+@pytest.mark.slow
+def test_questions_of_a_form_are_timed_beside_an_answer_that_asks_nothing() -> None:
+    result = checks.run(30, 5)
+    assert result["guests"] == 30
+    assert result["livez"]["times_livez"] == 1
+    assert all(
+        0 < result[name]["p50_ms"] <= result[name]["p95_ms"] for name in ("check code", "name free", "name taken")
+    )
