@@ -17,10 +17,14 @@ interface Box {
   at: (left: number, top: number) => SVGElement;
 }
 
-/** The picture in the largest size that fits, as the worker draws it. */
-function picture(sent: HTMLImageElement, wide: number, high: number): Box {
-  const scale = Math.min(wide / sent.width, high / sent.height);
-  const [width, height] = [sent.width * scale, sent.height * scale];
+/** The picture in the largest size that fits, as the worker draws it; drawn once its bytes are there. */
+function picture(sent: HTMLImageElement, wide: number, high: number): Box | null {
+  if (!sent.naturalWidth || !sent.naturalHeight) {
+    sent.addEventListener("load", draw, { once: true });
+    return null;
+  }
+  const scale = Math.min(wide / sent.naturalWidth, high / sent.naturalHeight);
+  const [width, height] = [sent.naturalWidth * scale, sent.naturalHeight * scale];
   const at = (left: number, top: number): SVGElement => {
     const image = document.createElementNS(SVG, "image");
     image.setAttribute("href", sent.src);

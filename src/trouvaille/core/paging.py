@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -32,7 +32,7 @@ class Key:
     """One column of an order, which the rows' values of it are read back by. ``kind``: its Python type."""
 
     column: ColumnElement[Any] | InstrumentedAttribute[Any]
-    kind: type[datetime] | type[UUID] | type[str] | type[bool]
+    kind: type[datetime] | type[date] | type[UUID] | type[str] | type[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Slice(Generic[Item]):
 
 
 def _seal(values: Sequence[Any]) -> str:
-    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    plain = [value.isoformat() if isinstance(value, date) else value for value in values]
     plain = [str(value) if isinstance(value, UUID) else value for value in plain]
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
 
@@ -71,6 +71,8 @@ def _read(value: object, kind: type) -> object:
         if moment.tzinfo is None:
             raise NoCursor
         return moment
+    if kind is date:
+        return date.fromisoformat(value)
     return UUID(value) if kind is UUID else value
 
 

@@ -107,6 +107,8 @@ class Event(Identified, Base):
         # Hyphens are for the eye: LEA-TOM and LEATOM are one code.
         Index("uq_events_code", func.replace(func.lower(code), text("'-'"), text("''")), unique=True),
         Index("ix_events_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        # The studio lists events by their first day.
+        Index("ix_events_listed", text("coalesce(starts_on, DATE '0001-01-01')"), "created_at", "id"),
     )
 
     @property

@@ -5,16 +5,21 @@ home, hide, publish and delete those that they added themselves; nothing else of
 (docs/decisions/0010).
 """
 
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.errors import N_, NotFound
+from trouvaille.core.paging import Key, Slice, slice_of
 from trouvaille.events.models import Event, Photographer
 from trouvaille.events.states import check_changeable
+
+EVENTS_A_PAGE: Final = 60
 
 
 class NoSuchEvent(NotFound):
@@ -74,10 +79,37 @@ async def uploader_shown(session: AsyncSession, viewer: Viewer, event: Event) ->
     return None if Right.MANAGE in await of(session, viewer, event) else viewer.id
 
 
-async def of_staff(session: AsyncSession, viewer: Viewer) -> list[tuple[Event, bool]]:
-    """All events in which this member of staff has a right, newest first, and whether they manage each of them."""
-    query = select(Event).order_by(Event.starts_on.desc().nulls_last(), Event.created_at.desc())
-    if not viewer.is_administrator:
-        invited = select(Photographer.event_id).where(Photographer.staff_id == viewer.id)
-        query = query.where(or_(Event.owner_id == viewer.id, Event.id.in_(invited)))
+def _of_staff(viewer: Viewer) -> Select[Event]:
+    query = select(Event)
+    if viewer.is_administrator:
+        return query
+    owned = select(Event.id).where(Event.owner_id == viewer.id)
+    invited = select(Photographer.event_id).where(Photographer.staff_id == viewer.id)
+    return query.where(Event.id.in_(owned.union_all(invited)))
+
+
+async def newest_of_staff(session: AsyncSession, viewer: Viewer, *, limit: int) -> list[tuple[Event, bool]]:
+    """The events made last in which this member of staff has a right, and whether they manage each of them."""
+    query = _of_staff(viewer).order_by(Event.created_at.desc(), Event.id.desc()).limit(limit)
     return [(event, _manages(viewer, event)) for event in await session.scalars(query)]
+
+
+async def slice_of_staff(
+    session: AsyncSession, viewer: Viewer, *, search: str = "", limit: int = EVENTS_A_PAGE, cursor: str = ""
+) -> Slice[tuple[Event, bool]]:
+    """Some of the events in which this member of staff has a right, the latest day first, and which they manage.
+
+    Args:
+        search: a part of the name or of the code; hyphens in a code are for the eye.
+
+    Raises:
+        NoCursor
+    """
+    query = _of_staff(viewer)
+    if search := search.strip():
+        code = func.replace(Event.code, "-", "").icontains(search.replace("-", ""), autoescape=True)
+        query = query.where(or_(Event.name.icontains(search, autoescape=True), code))
+    day = func.coalesce(Event.starts_on, text("DATE '0001-01-01'"))
+    keys = (Key(day, date), Key(Event.created_at, datetime), Key(Event.id, UUID))
+    shown = await slice_of(session, query, keys, limit=limit, cursor=cursor, newest_first=True)
+    return Slice([(event, _manages(viewer, event)) for (event,) in shown.items], shown.cursor)

@@ -111,8 +111,8 @@ async def _edit_page(
 
 @router.get("/new")
 async def new_form(request: Request, session: Session, viewer: Organiser) -> Response:
-    mine = [event for event, manages in await rights.of_staff(session, viewer) if manages]
-    newest = max(mine, key=lambda event: event.created_at, default=None)
+    mine = await rights.newest_of_staff(session, viewer, limit=20)
+    newest = next((event for event, manages in mine if manages), None)
     proposed = {
         "code": propose_code(),
         "locales": " ".join(plans.LOCALES),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode, urlparse
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -48,6 +48,7 @@ router = APIRouter(include_in_schema=False, prefix="/studio")
 PAGE = 120
 BATCH = 2_000
 FAILURES = 200
+MOST_TARGETS = 200
 NAME = 100
 
 
@@ -125,8 +126,16 @@ ThisFilter = Annotated[Filter, Depends(Filter.of)]
 
 
 @router.get("")
-async def studio(request: Request, session: Session, site: ThisSite, viewer: StaffViewer) -> Response:
-    mine = await rights.of_staff(session, viewer)
+async def studio(
+    request: Request,
+    session: Session,
+    site: ThisSite,
+    viewer: StaffViewer,
+    search: Annotated[str, Query(max_length=120)] = "",
+    after: Annotated[str, Query(max_length=300)] = "",
+) -> Response:
+    shown = await rights.slice_of_staff(session, viewer, search=search, cursor=after)
+    mine = shown.items
     managed = {event.id for event, manages in mine if manages}
     invited = [event.id for event, manages in mine if not manages]
     photos = await service.progresses(session, list(managed), of_own=invited, by=viewer.id)
@@ -157,6 +166,10 @@ async def studio(request: Request, session: Session, site: ThisSite, viewer: Sta
         request,
         "photos/studio.html",
         events=rows,
+        search=search.strip(),
+        searchable=bool(search.strip() or after or shown.cursor),
+        after=after,
+        next_cursor=shown.cursor,
         offers=await handover.offered_to(session, viewer),
         show_costs=site.has_costs and viewer.is_administrator,
     )
@@ -208,7 +221,7 @@ def _failure(photo: Photo) -> dict[str, Any]:
 
 async def _others(session: AsyncSession, viewer: Viewer, event: Event) -> list[Event]:
     """Where photos of this event may be moved."""
-    mine = await rights.of_staff(session, viewer)
+    mine = await rights.newest_of_staff(session, viewer, limit=MOST_TARGETS)
     return [other for other, _ in mine if other.id != event.id and other.state is not EventState.ARCHIVED]
 
 
