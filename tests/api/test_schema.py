@@ -20,7 +20,7 @@ from tests.api.conftest import Script, jpeg
 from tests.web_process import web_process
 from trouvaille.settings import Settings
 
-EXAMPLES = 25
+EXAMPLES = 12
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -20,6 +20,7 @@ def signals_stay() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_matching_a_photo_takes_as_many_queries_for_many_guests() -> None:
     result = await guests.run((4, 40), (1, 2), faces=40, repeats=3)
@@ -44,6 +45,7 @@ async def test_selfies_in_a_filled_event_are_timed() -> None:
     assert 0 < result["p50_ms"] <= result["p95_ms"]
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_the_shares_of_the_job_make_up_the_whole(samples: dict[str, Path]) -> None:
     result = await job.shares([samples[name].read_bytes() for name in PHOTOS])

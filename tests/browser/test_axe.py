@@ -177,18 +177,21 @@ def _faults(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("who", list(PAGES))
-def test_axe_finds_no_fault(people: tuple[dict[str, Page], dict[str, str]], who: str) -> None:
+@pytest.mark.parametrize("view", [VIEWS[0], pytest.param(VIEWS[1], marks=pytest.mark.slow)], ids=["phone", "desk"])
+def test_axe_finds_no_fault(
+    people: tuple[dict[str, Page], dict[str, str]], who: str, view: tuple[dict[str, int], str]
+) -> None:
     pages, fill = people
     page, wrong = pages[who], []
+    size, light = view
     for path in PAGES[who]:
         address = path.format(**fill)
         page.goto(address, wait_until="load")
-        for size, light in VIEWS:
-            page.set_viewport_size(size)  # type: ignore[arg-type]
-            page.emulate_media(color_scheme=light, reduced_motion="reduce")  # type: ignore[arg-type]
-            page.wait_for_timeout(100)
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            if wide > size["width"]:
-                wrong.append(f"{path} at {size['width']} px is {wide} px wide")
-            wrong += [f"{path} ({light}): {fault}" for fault in _faults(page)]
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=light, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.wait_for_timeout(100)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > size["width"]:
+            wrong.append(f"{path} at {size['width']} px is {wide} px wide")
+        wrong += [f"{path} ({light}): {fault}" for fault in _faults(page)]
     assert wrong == [], "\n".join(wrong)

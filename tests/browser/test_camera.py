@@ -207,6 +207,7 @@ def test_from_the_qr_code_to_own_photos_in_five_taps_and_one_form(
         assert [each for each in rose.sent if each in ("register", "selfie", "consent")] == ["register", "selfie"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("film", "hint"), [("dark", "dark"), ("blurred", "still"), ("backlit", "backlit"), ("wall", "look")]
 )
@@ -235,6 +236,7 @@ window.FaceDetector = class {
 """
 
 
+@pytest.mark.slow
 def test_faces_are_asked_to_come_closer_to_be_alone_and_to_look_here(
     seeing: Films, instance: Instance, party: str, playwright: Playwright, shots: Shots
 ) -> None:
@@ -260,6 +262,7 @@ def test_faces_are_asked_to_come_closer_to_be_alone_and_to_look_here(
         expect(page.locator("#selfie")).to_have_attribute("data-state", "review", timeout=20_000)
 
 
+@pytest.mark.slow
 def test_a_detector_that_does_not_work_is_done_without(
     seeing: Films, instance: Instance, party: str, playwright: Playwright
 ) -> None:
@@ -307,6 +310,7 @@ def test_the_picture_is_taken_by_hand_and_anew_and_three_of_the_burst_are_sent(
         expect(page).to_have_url(re.compile("/photos"), timeout=30_000)
 
 
+@pytest.mark.slow
 def test_the_other_camera_is_one_press_away(seeing: Films, instance: Instance, party: str) -> None:
     with somebody(seeing("two cameras"), instance, DESKTOP) as guest:
         page = guest.page
@@ -327,6 +331,7 @@ def test_the_other_camera_is_one_press_away(seeing: Films, instance: Instance, p
 REFUSES = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); };"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("device", "way"),
     [("iPhone 14", "Website Settings"), ("Pixel 7", "Permissions"), ("desktop", "click the sign beside the address")],
@@ -359,6 +364,7 @@ def test_a_blocked_camera_is_explained_for_the_device_and_a_file_does_as_well(
         expect(page.locator("[data-grid] [data-id]")).to_have_count(len(ROSE.truth), timeout=30_000)
 
 
+@pytest.mark.slow
 def test_who_allows_the_camera_after_all_need_not_look_for_the_button(
     seeing: Films, instance: Instance, party: str
 ) -> None:
@@ -388,6 +394,7 @@ def test_without_a_camera_a_photo_is_asked_for(
         shots.take(guest.page, "34-no-camera")
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_lost_says_so_and_comes_back(seeing: Films, instance: Instance, party: str) -> None:
     with somebody(seeing("rose"), instance, DESKTOP) as guest:
         page = guest.page
@@ -401,6 +408,7 @@ def test_a_camera_that_is_lost_says_so_and_comes_back(seeing: Films, instance: I
         expect(page.locator("#selfie")).to_have_attribute("data-state", "live")
 
 
+@pytest.mark.slow
 def test_a_guest_pass_takes_the_same_way(seeing: Films, instance: Instance, party: str, playwright: Playwright) -> None:
     with somebody(seeing("rose"), instance, _device(playwright, "Pixel 7")) as guest:
         page = guest.page
@@ -445,6 +453,7 @@ def _faults(page: Page) -> list[str]:
     return [f"{each['id']}: {node['target']}" for each in found for node in each["nodes"]]
 
 
+@pytest.mark.slow
 def test_the_first_page_is_light_stands_still_and_opens_by_keyboard(
     seeing: Films, instance: Instance, party: str, playwright: Playwright, shots: Shots
 ) -> None:

@@ -135,6 +135,7 @@ def _axe(page: Page) -> list[str]:
     return list(json.loads(answer["result"]["value"]))
 
 
+@pytest.mark.slow
 def test_the_desk_in_pictures(event: str, open_page: Open, shots: Shots) -> None:
     page = _desk(open_page, event)
     _loaded(page)
@@ -188,6 +189,7 @@ def test_choosing_a_range_hiding_and_undoing_several_acts_by_keys(event: str, op
     expect(page.get_by_role("dialog")).to_contain_text("Choose several")
 
 
+@pytest.mark.slow
 def test_everything_that_fits_the_filter_is_chosen_also_what_is_not_drawn(event: str, open_page: Open) -> None:
     page = _desk(open_page, event, query="?camera=NIKON+Z+8")
     _loaded(page, 3333)
@@ -202,6 +204,7 @@ def test_everything_that_fits_the_filter_is_chosen_also_what_is_not_drawn(event:
     expect(general).to_have_text(before, timeout=30_000)
 
 
+@pytest.mark.slow
 def test_on_a_phone_holding_a_photo_chooses_and_then_taps_do(event: str, open_page: Open) -> None:
     page = _desk(open_page, event, PHONE)
     _loaded(page)

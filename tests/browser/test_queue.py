@@ -148,6 +148,7 @@ FILL = """async (photos) => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_folder_whose_handle_is_kept_goes_on_without_being_chosen_again(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk(script=PICKER)
     photos = fill_folder(tmp_path / "card", 40)
@@ -161,6 +162,7 @@ def test_a_folder_whose_handle_is_kept_goes_on_without_being_chosen_again(open_d
     in_the_event(desk, 40)
 
 
+@pytest.mark.slow
 def test_a_lost_network_is_said_and_waited_for(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     choose(desk, fill_folder(tmp_path / "wedding", 60))
@@ -172,6 +174,7 @@ def test_a_lost_network_is_said_and_waited_for(open_desk: Desk, tmp_path: Path) 
     in_the_event(desk, 60)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_said_before_a_byte_is_sent(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     set_quota(desk, 5)
@@ -195,6 +198,7 @@ def test_what_does_not_fit_is_said_before_a_byte_is_sent(open_desk: Desk, tmp_pa
     in_the_event(desk, 7)
 
 
+@pytest.mark.slow
 def test_an_event_that_fills_up_meanwhile_leaves_no_photo_unexplained(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     choose(desk, fill_folder(tmp_path / "wedding", 40))
@@ -209,6 +213,7 @@ def test_an_event_that_fills_up_meanwhile_leaves_no_photo_unexplained(open_desk:
     in_the_event(desk, added)
 
 
+@pytest.mark.slow
 def test_two_tabs_send_no_photo_twice(open_desk: Desk, tmp_path: Path) -> None:
     first = open_desk()
     folder = fill_folder(tmp_path / "wedding", 40)
@@ -225,6 +230,7 @@ def test_two_tabs_send_no_photo_twice(open_desk: Desk, tmp_path: Path) -> None:
     assert [len(each) for each in begun] == [40, 0]
 
 
+@pytest.mark.slow
 def test_whoever_was_signed_out_signs_in_again_in_place(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     choose(desk, fill_folder(tmp_path / "wedding", 40))
@@ -244,6 +250,7 @@ def test_whoever_was_signed_out_signs_in_again_in_place(open_desk: Desk, tmp_pat
     in_the_event(desk, 40)
 
 
+@pytest.mark.slow
 def test_five_thousand_files_are_a_few_rows_in_the_page(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     hold(desk, "**/uploads/known")
@@ -271,6 +278,7 @@ if (ask) WakeLock.prototype.request = async function (...words) {
 """
 
 
+@pytest.mark.slow
 def test_the_screen_stays_on_while_photos_go_and_not_longer(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk(script=AWAKE)
     choose(desk, fill_folder(tmp_path / "wedding", 30))
@@ -290,6 +298,7 @@ addEventListener("DOMContentLoaded", () => {
 """
 
 
+@pytest.mark.slow
 def test_a_screen_reader_hears_how_it_goes_now_and_then_and_the_end(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk(script=SAID)
     choose(desk, fill_folder(tmp_path / "wedding", 60))
@@ -302,6 +311,7 @@ def test_a_screen_reader_hears_how_it_goes_now_and_then_and_the_end(open_desk: D
     assert all(later - earlier > 7000 for earlier, later in itertools.pairwise(times))
 
 
+@pytest.mark.slow
 def test_a_file_that_can_not_be_read_any_more_is_named_and_holds_nothing_up(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     folder = fill_folder(tmp_path / "card", 12)
@@ -317,6 +327,7 @@ def test_a_file_that_can_not_be_read_any_more_is_named_and_holds_nothing_up(open
     expect(row).to_contain_text("This file can’t be read any more.")
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_tray_is_a_bar_that_opens(open_desk: Desk, tmp_path: Path, shots: Shots) -> None:
     desk = open_desk(PHONE)
     desk.goto(f"{desk.url}?lang=fr")

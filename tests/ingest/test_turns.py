@@ -64,6 +64,7 @@ def test_the_newest_turn_wins_and_no_byte_of_an_earlier_one_follows(staging: Sta
     assert _bytes(staging, upload) == b"hello world"
 
 
+@pytest.mark.slow
 def test_who_holds_a_whole_file_is_alone_with_it(staging: Staging, upload: UUID) -> None:
     writing = staging.take_turn(upload)
     held = staging.hold(upload)

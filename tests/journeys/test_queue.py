@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.people import Visitor
 from trouvaille import instance
@@ -74,6 +75,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_does_nothing_twice(
     assert _ask(settings, "SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_photo_that_kills_its_worker_twice_is_set_aside_with_a_reason(
     owner: Visitor, samples: dict[str, Path], settings: Settings
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_selfie_does_not_wait_behind_photos(
     assert _states(settings) == {"waiting": len(PHOTOS)}
 
 
+@pytest.mark.slow
 def test_a_photo_without_a_job_is_remembered(
     owner: Visitor, samples: dict[str, Path], settings: Settings, run_jobs: Callable[[], None]
 ) -> None:

@@ -43,13 +43,13 @@ def _names(page: str) -> list[str]:
 
 
 def _older(page: str) -> str | None:
-    found = re.search(r'href="(/studio\?[^"]*after=[^"]+)"', page)
+    found = re.search(r'href="(/studio\?[^"]+)"[^>]*>\s*(?:<span>)?Older events', page)
     return found[1].replace("&amp;", "&") if found else None
 
 
 def test_all_events_are_reached_page_by_page_the_latest_day_first(many: Visitor) -> None:
     seen, address = [], "/studio"
-    while address:
+    while address and len(seen) < 5:
         page = many.get(address).text
         seen.append(_names(page))
         address = _older(page) or ""

@@ -192,6 +192,7 @@ def test_a_quantile_is_what_prometheus_would_say() -> None:
     assert metrics.quantile({"1.0": 0.0, "+Inf": 0.0}, 0.5) is None
 
 
+@pytest.mark.slow
 def test_any_of_two_web_processes_tells_of_both_and_of_the_worker(settings: Settings) -> None:
     two = settings.model_copy(update={"web_processes": 2, "photo_workers": 1, "metrics_token": "t" * 20})
     with web_process(two, pool_size=2) as address:

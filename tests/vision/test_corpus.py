@@ -141,6 +141,7 @@ def test_a_baseline_jpeg_just_under_the_limit_is_read_in_strips(photo: Image.Ima
     assert grown_mb < HELD_MB / 2
 
 
+@pytest.mark.slow
 def test_what_can_not_be_read_in_strips_has_a_lower_limit() -> None:
     plain = pyvips.Image.black(9_200, 7_600, bands=3).copy(interpretation="srgb")  # 70 megapixels
     for data in (

@@ -108,7 +108,7 @@ class Event(Identified, Base):
         Index("uq_events_code", func.replace(func.lower(code), text("'-'"), text("''")), unique=True),
         Index("ix_events_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         # The studio lists events by their first day.
-        Index("ix_events_listed", text("coalesce(starts_on, DATE '0001-01-01')"), "created_at", "id"),
+        Index("ix_events_listed", text("COALESCE(starts_on, '0001-01-01'::date)"), "created_at", "id"),
     )
 
     @property

@@ -109,7 +109,7 @@ async def slice_of_staff(
     if search := search.strip():
         code = func.replace(Event.code, "-", "").icontains(search.replace("-", ""), autoescape=True)
         query = query.where(or_(Event.name.icontains(search, autoescape=True), code))
-    day = func.coalesce(Event.starts_on, text("DATE '0001-01-01'"))
+    day = func.coalesce(Event.starts_on, text("'0001-01-01'::date"))
     keys = (Key(day, date), Key(Event.created_at, datetime), Key(Event.id, UUID))
     shown = await slice_of(session, query, keys, limit=limit, cursor=cursor, newest_first=True)
     return Slice([(event, _manages(viewer, event)) for (event,) in shown.items], shown.cursor)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.people import Visitor
 from tests.rekognition.conftest import work_off
@@ -144,6 +145,7 @@ def test_there_and_back_without_a_gap(
     assert account.collections == {}
 
 
+@pytest.mark.slow
 def test_a_change_that_the_service_holds_up_takes_nothing_away(
     owner: Visitor,
     visitor: Visitors,

@@ -11,5 +11,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply this step."""
-    day = text("coalesce(starts_on, DATE '0001-01-01')")
+    day = text("COALESCE(starts_on, '0001-01-01'::date)")
     op.create_index("ix_events_listed", "events", [day, "created_at", "id"])
