@@ -36,11 +36,6 @@ QUIET = [
 ]
 IMPORT_ROOT = "photos of the server"
 """A folder in the scratch folder that the server's operator allows imports from."""
-OF_THE_PROCESSES = (
-    *("alembic_version", "engines", "store_moves", "store_users", "process_metrics", "procrastinate_workers"),
-    *("procrastinate_periodic_defers", "password_recipes", "rekognition_instance", "audit"),
-)
-"""Tables that running processes rely on, and the log that lets nobody take anything out."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +53,15 @@ class Instance:
         return psycopg.connect(host=socket_dir, port=5432, user="trouvaille", dbname="trouvaille", autocommit=True)
 
 
-@pytest.fixture(scope="package")
-def serving(scratch: Path) -> Iterator[Instance]:
+@pytest.fixture(scope="module")
+def instance(scratch: Path) -> Iterator[Instance]:
     """`trouvaille serve` in a process of its own, with embedded database and workers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = scratch / f"instance-{port}"
     environment = {**os.environ, "TROUVAILLE_DATA_DIR": str(folder), "TROUVAILLE_STALLED_AFTER_S": "3"}
-    environment["TROUVAILLE_PHOTO_WORKERS"] = "1"  # one model less to load
+    environment["TROUVAILLE_PHOTO_WORKERS"] = "1"  # one model less to load, in each of many files
     environment["TROUVAILLE_IMPORT_ROOTS"] = str(scratch / IMPORT_ROOT)
     command = [sys.executable, "-m", "trouvaille", "serve", "--port", str(port)]
     log = (scratch / f"serve-{port}.log").open("w")
@@ -85,30 +80,6 @@ def serving(scratch: Path) -> Iterator[Instance]:
             server.stdout.close()
         log.close()
     assert status == 0, Path(log.name).read_text()
-
-
-@pytest.fixture(scope="module")
-def instance(serving: Instance) -> Iterator[Instance]:
-    """The running server as it was when it was new. To start one takes ten seconds, to empty it less than one."""
-    yield serving
-    with serving.database() as connection:
-        _await_idle(connection)
-        tables = connection.execute(
-            "SELECT format('%%I', relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-            " AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> ALL(%s)",
-            (list(OF_THE_PROCESSES),),
-        ).fetchall()
-        connection.execute(f"TRUNCATE {', '.join(name for (name,) in tables)} CASCADE")  # type: ignore[arg-type]
-    shutil.rmtree(serving.folder / "photos" / "events", ignore_errors=True)
-
-
-def _await_idle(connection: psycopg.Connection, patience_s: float = 60) -> None:
-    """Wait until no worker is at a job; none that waits for its time is begun after that within a test's life."""
-    connection.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
-    until = time.monotonic() + patience_s
-    while connection.execute("SELECT 1 FROM procrastinate_jobs WHERE status = 'doing'").fetchone():
-        assert time.monotonic() < until, "a worker is busy with what a test left behind"
-        time.sleep(0.1)
 
 
 def _await_answer(port: int) -> None:
