@@ -74,7 +74,7 @@ def database_url(server_url: str, request: pytest.FixtureRequest) -> Iterator[st
     """A database of this test's own, migrated as in production."""
     name = f"test_{os.urandom(6).hex()}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE pattern")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE pattern STRATEGY FILE_COPY")  # twice as quick
         yield _named(server_url, name)
         drop_database(connection, name)
 

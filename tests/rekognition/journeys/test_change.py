@@ -17,6 +17,8 @@ from trouvaille.guests import consent
 from trouvaille.settings import Engine, Settings
 from trouvaille.vision.engine import LocalEngine
 
+pytestmark = pytest.mark.slow
+
 BARACK = GUESTS[0]
 Visitors = Callable[[], Visitor]
 
@@ -145,7 +147,6 @@ def test_there_and_back_without_a_gap(
     assert account.collections == {}
 
 
-@pytest.mark.slow
 def test_a_change_that_the_service_holds_up_takes_nothing_away(
     owner: Visitor,
     visitor: Visitors,

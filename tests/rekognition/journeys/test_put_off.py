@@ -15,6 +15,8 @@ from trouvaille.demo.party import selfie_jpeg
 from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
 
+pytestmark = pytest.mark.slow
+
 Jobs = Callable[[], None]
 Visitors = Callable[[], Visitor]
 PAUSED = "can’t be looked for right now"
@@ -70,7 +72,6 @@ def test_at_the_ceiling_photos_and_selfies_wait_and_are_found_once_it_is_raised(
     assert PAUSED not in _desk(owner)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["ThrottlingException", *(pytest.param(each, marks=pytest.mark.slow) for each in ("500", "lose"))]
 )
@@ -94,7 +95,6 @@ def test_a_busy_service_is_asked_again_by_the_queue(
     assert rows(with_rekognition, "SELECT trouble FROM rekognition_instance") == [(None,)]
 
 
-@pytest.mark.slow
 def test_a_selfie_that_a_busy_service_did_not_take_is_asked_again(
     owner: Visitor, enrolled: Callable[..., Visitor], jobs: Jobs, account: Account, with_rekognition: Settings
 ) -> None:
@@ -106,7 +106,6 @@ def test_a_selfie_that_a_busy_service_did_not_take_is_asked_again(
     assert state(guest)["state"] == "accepted"
 
 
-@pytest.mark.slow
 def test_a_search_that_did_not_get_through_is_made_again(
     owner: Visitor,
     enrolled: Callable[..., Visitor],
@@ -126,7 +125,6 @@ def test_a_search_that_did_not_get_through_is_made_again(
     assert len(guest.photos()) == 1
 
 
-@pytest.mark.slow
 def test_missing_rights_are_told_to_the_operator_and_cost_no_photo(
     owner: Visitor,
     enrolled: Callable[..., Visitor],
