@@ -32,6 +32,18 @@ os.environ.pop("DATABASE_URL", None)
 logs.configure("ERROR")
 
 
+# Slices at the edge whose tests take minutes together; `make test-all` runs them too.
+AT_THE_EDGE = ("rekognition", "imports", "upload_client", "sign_on")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slices at the edge."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in AT_THE_EDGE:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
