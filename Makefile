@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-checks bench-durability bench-event bench-gallery bench-guests bench-index bench-plots bench-selfie bench-zip help load soak setup demo run test test-all check format samples browser lock messages clean
+.PHONY: bench-checks bench-durability bench-event bench-face-hints bench-first-photos bench-gallery bench-guests bench-index bench-pages bench-plots bench-selfie bench-zip help load soak setup demo run test test-all check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,12 @@ bench-durability: setup ## Files sent while everything is killed with -9: [KILLS
 bench-event: setup ## Accuracy on an event with known truth: EVENT=folder
 	@$(BIN)/python -m bench.event "$(EVENT)"
 
+bench-face-hints: setup ## How well the selfie page's face finder sees, and how long it takes: FACES=folder
+	@$(BIN)/python -m bench.face_hints "$(FACES)"
+
+bench-first-photos: setup browser ## How soon a phone on a slow connection shows the first photos: [PHOTOS=400] [VISITS=5]
+	@$(BIN)/python -m bench.first_photos --photos $(or $(PHOTOS),400) --visits $(or $(VISITS),5)
+
 bench-gallery: setup ## Accuracy on labelled portraits, against plain SFace: FACES=folder [GROUPS=csv]
 	@$(BIN)/python -m bench.gallery "$(FACES)" $(if $(GROUPS),--groups "$(GROUPS)")
 
@@ -69,6 +75,9 @@ bench-guests: setup ## Cost of matching one new photo, by number of guests and o
 
 bench-index: setup .make/bench ## Photos a second, where the time goes, and dlib beside it: PHOTOS=folder [MEGAPIXELS=24]
 	@$(BIN)/python -m bench.index "$(PHOTOS)" $(if $(MEGAPIXELS),--megapixels $(MEGAPIXELS))
+
+bench-pages: setup ## What each request of a guest's visit costs: [PHOTOS=1000] [TIMES=300] [FACES=folder]
+	@$(BIN)/python -m bench.pages --photos $(or $(PHOTOS),1000) --times $(or $(TIMES),300) $(if $(FACES),--faces "$(FACES)")
 
 bench-plots: setup .make/bench ## Draw the plots of docs/accuracy.md anew: FACES=folder
 	@$(BIN)/python -m bench.plots "$(FACES)"

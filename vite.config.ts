@@ -4,7 +4,7 @@ import { defineConfig, type Plugin } from "vite";
 
 /** Every Lucide icon that a template or an island names; others are not shipped. */
 const ICONS = [
-  "archive", "archive-restore", "arrow-left", "arrow-right", "camera", "check", "chevron-left", "chevron-right", "chevron-up",
+  "archive", "archive-restore", "arrow-left", "arrow-right", "bell", "bell-off", "camera", "check", "chevron-left", "chevron-right", "chevron-up",
   "circle-alert", "circle-check", "circle-user-round", "clock", "copy", "door-open", "download", "eye", "eye-off",
   "flag", "folder-input", "folder-up", "heart", "image-plus", "image-up", "images", "info", "keyboard", "link", "lock", "log-out", "mail", "map-pin",
   "pause", "pencil", "play", "plus", "printer",
@@ -27,8 +27,8 @@ function licences(): string {
     const file = ["LICENSE", "LICENSE.md"].find((name) => existsSync(join(folderOf(part), name))) ?? "LICENSE";
     return readFileSync(join(folderOf(part), file), "utf8").trim();
   };
-  return SHIPPED.map((part) => `${part}\n\n${text(part)}\n`)
-    .join("\n\n");
+  const yunet = readFileSync(join(import.meta.dirname, "frontend", "parts", "selfie", "yunet.LICENSE"), "utf8");
+  return [...SHIPPED.map((part) => `${part}\n\n${text(part)}\n`), `YuNet (weights)\n\n${yunet}`].join("\n\n");
 }
 
 /** One SVG file with a symbol for each icon; pages refer to them with `<use href="…#name">`. */
@@ -75,9 +75,20 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
+      // Files of a kilobyte each cost a slow connection a journey each: what pages share comes in one, and what shows photos.
+      output: {
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [
+            { name: "shared", test: /frontend\/parts\/(?:find|ask|live|snack)\.ts$|preload-helper/ },
+            { name: "photos", test: /frontend\/parts\/(?:lightbox|faces|share)\.ts$/ },
+          ],
+        },
+      },
       input: ["styles/main.css", "islands/page.ts", "islands/camera.ts", "islands/gallery.ts", "islands/desk.ts",
         "islands/settings.ts", "islands/checks.ts", "islands/status.ts", "islands/retry.ts", "islands/requests.ts",
-        "islands/wall.ts", "islands/news.ts", "islands/imports.ts", "islands/watermark.ts"]
+        "islands/wall.ts", "islands/news.ts", "islands/told.ts", "islands/imports.ts", "islands/watermark.ts",
+        "islands/offline.ts"]
         .map((source) => join(import.meta.dirname, "frontend", source)),
     },
   },

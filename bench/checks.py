@@ -12,6 +12,7 @@ import statistics
 import time
 import urllib.parse
 from collections.abc import Callable
+from contextlib import closing
 from http.client import HTTPConnection
 from typing import Any
 from uuid import UUID
@@ -41,7 +42,11 @@ async def fill(sessions: Sessions, event_id: UUID, guests: int) -> str:
 
 def ask(port: int, code: str, guests: int, rounds: int) -> dict[str, Any]:
     """The times of all questions, in ms."""
-    connection = HTTPConnection("127.0.0.1", port)
+    with closing(HTTPConnection("127.0.0.1", port)) as connection:
+        return _ask(connection, code, guests, rounds)
+
+
+def _ask(connection: HTTPConnection, code: str, guests: int, rounds: int) -> dict[str, Any]:
     asked = 0
 
     def send(method: str, path: str, body: dict[str, str] | None, expected: str) -> float:
@@ -50,7 +55,7 @@ def ask(port: int, code: str, guests: int, rounds: int) -> dict[str, Any]:
         group = asked // PER_ADDRESS
         headers = {"X-Forwarded-For": f"10.{group >> 8 & 255}.{group & 255}.7", "Accept": "application/json"}
         if body is not None:
-            headers |= {"Content-Type": "application/json", "Origin": f"http://127.0.0.1:{port}"}
+            headers |= {"Content-Type": "application/json", "Origin": f"http://127.0.0.1:{connection.port}"}
         began = time.perf_counter()
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         answer = connection.getresponse()

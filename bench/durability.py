@@ -157,7 +157,7 @@ async def _wait_for_worker(sessions: Sessions, *, still_s: float = 90) -> int:
             for photo in rows:
                 if photo.state is PhotoState.FAILED and photo.id not in retried:
                     retried.add(photo.id)
-                    await photos.retry(session, photo)
+                    await photos.make_anew(session, photo.id)
         if not rows:
             break
         if len(rows) != left:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from starlette.testclient import TestClient
 
 from tests.people import Visitor, another_browser
+from tests.push_service import PushService
 from tests.s3_server import s3, s3_prefix  # noqa: F401 - fixtures for all
 from trouvaille import logs, schema, worker
 from trouvaille.app import create_app
@@ -34,13 +35,15 @@ logs.configure("ERROR")
 
 # Slices at the edge whose tests take minutes together; `make test-all` runs them too.
 AT_THE_EDGE = ("rekognition", "imports", "upload_client", "sign_on")
+EDGES_IN_A_BROWSER = ("imports", "queue", "status", "studio", "wall", "watermark")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of slices at the edge."""
     here = Path(__file__).parent
     for item in items:
-        if item.path.relative_to(here).parts[0] in AT_THE_EDGE:
+        folder, name = item.path.relative_to(here).parts[0], item.path.stem.removeprefix("test_")
+        if folder in AT_THE_EDGE or (folder == "browser" and name in EDGES_IN_A_BROWSER):
             item.add_marker(pytest.mark.slow)
 
 
@@ -139,6 +142,15 @@ def run_jobs(settings: Settings, engine: LocalEngine) -> Callable[[], None]:
         assert failed == []
 
     return run
+
+
+@pytest.fixture
+def push_service() -> Iterator[PushService]:
+    """What browsers are reached through."""
+    service = PushService()
+    service.open()
+    yield service
+    service.close()
 
 
 @pytest.fixture

@@ -11,13 +11,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -29,6 +27,7 @@ from sqlalchemy import text
 
 from bench.load import report
 from bench.load.prepare import Prepared, prepare
+from bench.load.serving import await_ready, free_port, serving
 from bench.load.watch import Watch
 from trouvaille import instance
 from trouvaille.core.db import Sessions, transaction
@@ -36,38 +35,7 @@ from trouvaille.demo.run import scratch_settings
 from trouvaille.demo.samples import PARTY_FILES, fetch
 from trouvaille.settings import Settings
 
-START_WITHIN_S = 120
 PHOTOS_PER_S = 12.0
-
-
-@contextmanager
-def serving(settings: Settings, port: int) -> Iterator[psutil.Process]:
-    """`trouvaille serve`, until it answers that it is ready; stopped at the end."""
-    # The load comes from this machine for many addresses, as through a proxy on it.
-    env = {**os.environ, "TROUVAILLE_TRUSTED_PROXIES": "127.0.0.1", "TROUVAILLE_LOG_LEVEL": "WARNING"}
-    argv = [sys.executable, "-m", "trouvaille", "serve", "--port", str(port), "--data-dir", str(settings.data_dir)]
-    with (
-        (settings.data_dir / "serve.log").open("wb") as log,
-        subprocess.Popen(argv, env=env, stdout=log, stderr=subprocess.STDOUT) as process,
-    ):
-        try:
-            _await_ready(f"http://127.0.0.1:{port}/readyz", process)
-            yield psutil.Process(process.pid)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-
-
-def _await_ready(url: str, process: subprocess.Popen[bytes] | None = None) -> None:
-    until = time.monotonic() + START_WITHIN_S
-    while (process is None or process.poll() is None) and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.5)
-    raise SystemExit("the instance did not start")
 
 
 @contextmanager
@@ -149,7 +117,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
         print(f"Filling an event with {given.photos} photos", file=sys.stderr)
         prepared = asyncio.run(prepare(settings, photos=given.photos, faces=given.faces, selfies=selfies))
         before = os.getloadavg()[0]
-        port = _free_port()
+        port = free_port()
         serve = stack.enter_context(serving(settings, port))
         ready = _left_over(settings)["photos_ready"]
         watch, happened, written = Watch(serve, settings.data_dir), [], [0]
@@ -161,7 +129,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
                 written = during.enter_context(sending(folder, prepared, port))
             came = _swarm(given, prepared, port, selfies, out)
         watch.close()
-        _await_ready(f"http://127.0.0.1:{port}/readyz")  # the last kill may be a moment ago
+        await_ready(f"http://127.0.0.1:{port}/readyz")  # the last kill may be a moment ago
         left = _left_over(settings)
         shutil.copy(settings.data_dir / "serve.log", out / "serve.log")
     report.draw(out, watch)
@@ -191,12 +159,6 @@ def _swarm(given: argparse.Namespace, prepared: Prepared, port: int, selfies: Pa
     done = subprocess.run(argv, stdout=subprocess.PIPE, check=True)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

@@ -18,13 +18,13 @@ from typing import Any, ClassVar
 import gevent
 from gevent.event import Event
 from locust import FastHttpUser, task
-from locust.exception import StopUser
 
 PASSWORD = "correct horse battery"
 ASSET = re.compile(r'(?:href|src)="(/static/[^"]+\.(?:css|js))"')
 PHOTO = re.compile(r'data-id="([0-9a-f-]{36})"')
 THUMBS, VIEWS = 15, 3
 ASK_AGAIN_S = 2.0
+STAYS_S = 24 * 3600.0
 # So many guests come from one address: the event's Wi-Fi has one, phones on mobile data share others.
 GUESTS_PER_ADDRESS = 100
 
@@ -94,10 +94,15 @@ class Guest(FastHttpUser):
         except GaveUp:
             pass  # it is counted
         finally:
-            if self.listening is not None:
-                self.listening.kill(block=False)
+            self.hush()
             self.party.left += 1
-        raise StopUser
+        gevent.sleep(STAYS_S)  # Locust would send somebody else in place of a user who stops
+
+    def hush(self) -> None:
+        """Close the stream of the page that is left."""
+        if self.listening is not None:
+            self.listening.kill(block=False)
+            self.listening = None
 
     # The steps -------------------------------------------------------------------------------------------------
 
@@ -150,15 +155,17 @@ class Guest(FastHttpUser):
         ) as answer:
             if answer.status_code != 202:
                 self.fail(answer)
-        self.listening = gevent.spawn(self.listen)
+        self.listening = gevent.spawn(self.listen, "/live?place=true")
         while self.state not in ("accepted", "refused"):
             self.told.wait(ASK_AGAIN_S)
             self.told.clear()
             if self.state not in ("accepted", "refused"):
                 answer = json.loads(self.ask("GET", f"{self.base}/selfie/status", "selfie status", json=True))
                 self.state = answer["state"]
+        self.hush()
         found = self.photos("mine", "photos")
         spent_s = time.monotonic() - began
+        self.listening = gevent.spawn(self.listen, "/live")
         if self.state != "accepted" or not found:
             self.environment.events.request.fire(
                 request_type="FLOW",
@@ -195,10 +202,10 @@ class Guest(FastHttpUser):
         """Ids of the photos on the first page of a part of the gallery."""
         return list(dict.fromkeys(PHOTO.findall(self.ask("GET", f"{self.base}/photos?show={show}", name))))
 
-    def listen(self) -> None:
+    def listen(self, stream: str) -> None:
         """Hold the page's stream open, as a browser does, and note what is said of the selfie."""
         with self.asked(
-            "GET", f"{self.base}/live?place=true", "live", stream=True, headers={"Accept": "text/event-stream"}
+            "GET", self.base + stream, "live", stream=True, headers={"Accept": "text/event-stream"}
         ) as answer:
             if answer.status_code != 200:
                 self.fail(answer)

@@ -213,7 +213,9 @@ function prepare(): void {
   });
   go(state());
   const trouble = unusable();
-  if (trouble && ["none", "refused"].includes(state())) block(trouble);
+  // On a slow network somebody has chosen a photo before this script was there.
+  if (fileInput.files?.length && ["none", "refused"].includes(state())) void chooseFile();
+  else if (trouble && ["none", "refused"].includes(state())) block(trouble);
   else void begin();
 }
 

@@ -7,6 +7,7 @@ import { openLightbox, warmUp } from "../parts/lightbox";
 import { likesOf } from "../parts/likes";
 import { listen } from "../parts/live";
 import { marking } from "../parts/marking";
+import { onlyNear } from "../parts/near";
 import { keepPlace } from "../parts/place";
 import { snack } from "../parts/snack";
 import { answerByKey, swipeable } from "../parts/swipe";
@@ -165,13 +166,20 @@ async function refresh(): Promise<void> {
   }
 }
 
+/** What of the counts stands for the photos of this page: another part's are no reason to ask for tiles. */
+function shownBy(counts: Counts): string {
+  const [all, mine, maybe] = (counts.mark ?? "").split(":");
+  if (show === "mine") return mine ?? "";
+  if (show === "maybe") return maybe ?? "";
+  return show === "all" ? (all ?? "") : `${counts.favourites} ${counts.mark}`;
+}
+
 function onCounts(counts: Counts): void {
   const before = known ?? renderedCounts();
   known = counts;
   showCounts(counts);
   // During an upload messages come twice a second to everybody; only a change of what is shown is worth a request.
-  const keys: (keyof Counts)[] = show === "favourites" ? ["favourites", "mark"] : ["mark"];
-  if (keys.some((key) => counts[key] !== before[key])) void refresh();
+  if (shownBy(counts) !== shownBy(before)) void refresh();
 }
 
 function onEnrolment(answer: { state?: string }): void {
@@ -264,16 +272,22 @@ if (show === "maybe") {
   swipeable(grid, answer);
   answerByKey(grid, answer, () => undo?.());
 } else {
+  onlyNear(grid);
   keepPlace(grid, more.through);
 }
 // A choice takes effect at once; the button is for browsers without scripts.
 const filters = document.querySelector<HTMLFormElement>("[data-filters]");
-filters?.addEventListener("change", () => {
+const lists = [...(filters?.querySelectorAll("select") ?? [])];
+function applyFilters(): void {
   // What is not chosen stays out of the address.
-  for (const list of filters.querySelectorAll("select")) list.disabled = list.value === "" || list.value === "newest";
-  filters.submit();
-});
-addEventListener("pageshow", () => filters?.querySelectorAll("select").forEach((list) => (list.disabled = false)));
+  for (const list of lists) list.disabled = list.value === "" || list.value === "newest";
+  filters?.submit();
+}
+filters?.addEventListener("change", applyFilters);
+// On a slow network somebody has chosen before this script was there.
+const rendered = (list: HTMLSelectElement): number => Math.max(0, [...list.options].findIndex((each) => each.defaultSelected));
+if (lists.some((list) => list.selectedIndex !== rendered(list))) applyFilters();
+addEventListener("pageshow", () => lists.forEach((list) => (list.disabled = false)));
 document.querySelector("[data-zip]")?.addEventListener("click", () => snack(texts["packing"] ?? ""));
 // Somebody who only looks in has no stream of their own.
 if (isGuest) listen(`${base}/live`, { photos: onCounts, enrolment: onEnrolment }, () => void refresh());

@@ -85,6 +85,9 @@ document.querySelectorAll<HTMLInputElement>("input[data-all]").forEach((box) => 
 // A form that came back with errors is read from its first error on.
 document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
 
+// Once everything is there, so that it takes nothing from what somebody waits for. There is none without TLS.
+if ("serviceWorker" in navigator) addEventListener("load", () => void import("../parts/worker").catch(() => undefined));
+
 // A page that answers a form would send it again on reload and on the way back: stand where it can be asked for.
 const here = document.documentElement.dataset["here"];
 if (here) history.replaceState(history.state, "", here);

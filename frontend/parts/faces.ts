@@ -19,7 +19,8 @@ export function keepFaceInView(tile: HTMLElement): void {
   const image = link?.querySelector<HTMLImageElement>("img:not(.tile__blur)");
   const box = link && boxOf(link);
   if (!image || !box) return;
-  const ratio = image.width && image.height ? Number(image.getAttribute("width")) / Number(image.getAttribute("height")) : 1;
+  // From the attributes: what the properties say has to be laid out first, for each of thousands of tiles.
+  const ratio = Number(image.getAttribute("width")) / Number(image.getAttribute("height")) || 1;
   image.style.objectPosition = `${crop((box[0] + box[2]) / 2, ratio)} ${crop((box[1] + box[3]) / 2, 1 / ratio)}`;
 }
 

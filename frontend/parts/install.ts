@@ -25,7 +25,7 @@ function leave(scope: string): void {
 }
 
 /** Safari on an iPhone or iPad, which has no way to ask; an iPad calls itself a Mac, but is touched. */
-function onIos(): boolean {
+export function onIos(): boolean {
   return /iPhone|iPod|iPad/.test(navigator.userAgent) || (/Macintosh/.test(navigator.userAgent) && navigator.maxTouchPoints > 1);
 }
 

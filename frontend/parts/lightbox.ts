@@ -2,6 +2,7 @@ import type PhotoSwipe from "photoswipe";
 import type { SlideData } from "photoswipe";
 import { iconMarkup } from "./find";
 import type { Likes } from "./likes";
+import { imageOf } from "./near";
 import { share } from "./share";
 
 // The view rendition is smaller than the photo; zooming further would only show its pixels.
@@ -57,7 +58,7 @@ export function sizeShown(width: number, height: number): { width: number; heigh
 export function slideOf(link: HTMLElement): Slide {
   const width = Number(link.dataset["width"]) || 1500;
   const height = Number(link.dataset["height"]) || 1000;
-  const image = link.querySelector<HTMLImageElement>("img:not(.tile__blur)");
+  const image = imageOf(link);
   return {
     id: link.closest<HTMLElement>("[data-id]")?.dataset["id"] ?? "",
     name: link.dataset["name"] ?? "",

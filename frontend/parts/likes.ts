@@ -40,5 +40,6 @@ export function likesOf(grid: HTMLElement, base: string, texts: DOMStringMap): L
     const id = heart?.closest<HTMLElement>("[data-id]")?.dataset["id"];
     if (id) void set(id, !has(id));
   });
+  grid.classList.add("grid--liked"); // before that a heart would do nothing, and is not shown
   return { has, set, onChange: (tell) => void tellers.push(tell) };
 }

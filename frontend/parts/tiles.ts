@@ -1,4 +1,5 @@
 import { fragment } from "./ask";
+import { empty } from "./near";
 
 /** What a merge did to a list of tiles. */
 export interface Merged {
@@ -61,8 +62,10 @@ export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
       const here = new Set(tilesOf(list).map(idOf));
       const added = tilesOf(news).filter((tile) => !here.has(idOf(tile)));
       tilesOf(news).filter((tile) => here.has(idOf(tile))).forEach((tile) => tile.remove());
-      end.replaceWith(news);
       added.forEach(dress);
+      // Thousands that come at once are empty before they are in the page: what is near is filled there.
+      if (through) added.forEach(empty);
+      end.replaceWith(news);
       watch();
       // A page whose photos have all gone leads on to the next one.
       if (!added.length && list.querySelector("[data-next]")) return await fetchNext();
@@ -79,11 +82,12 @@ export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
     return loading;
   }
 
-  /** Load all pages as far as one photo, in one request. */
+  /** Load all pages as far as one photo, in one request, and the one below: a last photo can't be scrolled up to its place. */
   async function through(id: string): Promise<void> {
     await loading;
     loading = fetchNext(id).finally(() => (loading = undefined));
     await loading;
+    await load();
   }
 
   function watch(): void {

@@ -66,11 +66,14 @@ function enableFields(form: HTMLFormElement, take: (found: Found[]) => void): vo
   find("[data-drop-hint]", form).hidden = false;
   find("[data-folder]", form).hidden = false;
   for (const input of form.querySelectorAll<HTMLInputElement>("input[type=file]")) {
-    input.addEventListener("change", () => {
+    const read = (): void => {
       const found = chosen(input.files ?? []);
       form.reset();
       take(found);
-    });
+    };
+    input.addEventListener("change", read);
+    // On a slow network somebody has chosen before this script was there.
+    if (input.files?.length) read();
   }
 }
 

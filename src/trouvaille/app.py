@@ -11,8 +11,9 @@ from sqlalchemy.pool import QueuePool
 from starlette.routing import BaseRoute
 
 from trouvaille import logs
-from trouvaille.accounts import account_pages, link_pages, server_pages, sign_on_pages
+from trouvaille.accounts import account_pages, audit_api, link_pages, me_api, server_pages, sign_on_api, sign_on_pages
 from trouvaille.accounts import api as accounts_api
+from trouvaille.accounts import entry_api as accounts_entry_api
 from trouvaille.accounts import pages as accounts_pages
 from trouvaille.accounts.identity import identify
 from trouvaille.accounts.passwords import Passwords
@@ -22,24 +23,48 @@ from trouvaille.core.db import connect, sessions_of
 from trouvaille.core.live import Hub
 from trouvaille.core.moving import following
 from trouvaille.core.openid import OpenId
+from trouvaille.core.reading import Reader
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
+from trouvaille.crew import accepting_api, event_pages, invitation_pages, staff_api, staff_pages
 from trouvaille.crew import api as crew_api
-from trouvaille.crew import event_pages, invitation_pages, staff_pages
-from trouvaille.delivery import desk_pages, nearby_pages, pictures, request_pages, wall_pages, zip_pages
+from trouvaille.delivery import (
+    desk_pages,
+    guest_api,
+    nearby_pages,
+    offline_pages,
+    pictures,
+    request_pages,
+    requests_api,
+    wall_pages,
+    zip_pages,
+)
 from trouvaille.delivery import kept as delivery_kept
 from trouvaille.delivery import pages as delivery_pages
+from trouvaille.delivery.overview import Overviews
 from trouvaille.delivery.packing import Slots as ZipSlots
 from trouvaille.events import api as events_api
 from trouvaille.events import app_pages as events_app
 from trouvaille.events import pages as events_pages
 from trouvaille.events import picture_pages as events_pictures
+from trouvaille.events import pictures_api as events_pictures_api
 from trouvaille.events import print_pages as events_print
+from trouvaille.events import reminder_api as events_reminder_api
 from trouvaille.events import studio_pages as events_studio
 from trouvaille.events.checks import Codes, guard_codes
 from trouvaille.guests import api as guests_api
-from trouvaille.guests import consent, join_pages, messages_api, pass_pages, registration_pages
+from trouvaille.guests import (
+    consent,
+    invitations_api,
+    join_pages,
+    messages_api,
+    own_messages_api,
+    pass_pages,
+    registration_pages,
+    selfie_api,
+)
+from trouvaille.guests import entry_api as guests_entry_api
 from trouvaille.guests import invitation_pages as guests_invitations
 from trouvaille.guests import kept as guests_kept
 from trouvaille.guests import message_pages as guests_messages
@@ -52,7 +77,7 @@ from trouvaille.ingest import routes as ingest_routes
 from trouvaille.ingest import sweeper
 from trouvaille.ingest.service import Receiver
 from trouvaille.matching import kept as matching_kept
-from trouvaille.news import carriers
+from trouvaille.news import carriers, push_pages
 from trouvaille.news import kept as news_kept
 from trouvaille.news import pages as news_pages
 from trouvaille.operations import pages as operations_pages
@@ -63,6 +88,7 @@ from trouvaille.photos import api as photos_api
 from trouvaille.photos import by_code_api, clock_pages, grid_pages, quotas, watermark_pages
 from trouvaille.photos import pages as photos_pages
 from trouvaille.photos.intake import Limits as PhotoLimits
+from trouvaille.privacy import guest_api as privacy_api
 from trouvaille.privacy import legal_pages, texts
 from trouvaille.privacy import pages as privacy_pages
 from trouvaille.rekognition import pages as rekognition_pages
@@ -70,7 +96,7 @@ from trouvaille.rekognition.costs import Tariff
 from trouvaille.roster import api as roster_api
 from trouvaille.roster import pages as roster_pages
 from trouvaille.settings import Engine, Settings
-from trouvaille.web import api_pages, errors, i18n
+from trouvaille.web import api_pages, errors, i18n, worker_pages
 from trouvaille.web.metered import Metered
 from trouvaille.web.patience import Patience
 from trouvaille.web.render import STATIC, environment
@@ -83,6 +109,7 @@ _ROUTERS = (
     # Asked in this order for every request: what guests ask for most comes first.
     pictures.router,
     delivery_pages.router,
+    offline_pages.router,
     guests_pages.router,
     *ingest_routes.routers,
     guests_api.router,
@@ -92,6 +119,9 @@ _ROUTERS = (
     link_pages.router,
     server_pages.router,
     sign_on_pages.router,
+    me_api.router,
+    sign_on_api.router,
+    audit_api.router,
     accounts_api.router,
     events_app.router,
     events_pages.router,
@@ -114,6 +144,7 @@ _ROUTERS = (
     request_pages.router,
     nearby_pages.router,
     news_pages.router,
+    push_pages.router,
     legal_pages.router,
     privacy_pages.router,
     event_pages.router,
@@ -128,8 +159,21 @@ _ROUTERS = (
     photos_api.router,
     roster_api.router,
     crew_api.router,
+    staff_api.router,
     messages_api.router,
+    invitations_api.router,
+    events_pictures_api.router,
+    events_reminder_api.router,
+    requests_api.router,
+    guest_api.router,
+    guests_entry_api.router,
+    selfie_api.router,
+    own_messages_api.router,
+    accounts_entry_api.router,
+    accepting_api.router,
+    privacy_api.router,
     api_pages.router,
+    worker_pages.router,
 )
 
 
@@ -150,10 +194,12 @@ def create_app(settings: Settings) -> FastAPI:
     sessions = sessions_of(engine)
     quotas.set_defaults(sessions, settings.quotas())
     consent.set_region(sessions, settings.legal().region)
+    vault = Vault(load_key(settings.data_dir / "secret.key"))
     site = Site(
         sessions=sessions,
+        reader=Reader(engine),
         storage=Storage(settings.photos_url),
-        vault=Vault(load_key(settings.data_dir / "secret.key")),
+        vault=vault,
         hub=Hub(
             settings.database_url,
             streams_at_once=settings.streams_at_once,
@@ -178,6 +224,8 @@ def create_app(settings: Settings) -> FastAPI:
         ftp_host=settings.ftp_public_address,
         providers=settings.providers(),
         legal=settings.legal(),
+        push=settings.push_sender(vault),
+        service_worker=settings.service_worker,
     )
 
     public_url = (settings.public_url or "").rstrip("/")
@@ -231,6 +279,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.legal_texts = texts.load(site.legal.texts_dir)
     app.state.selfie_queue = SelfieQueue()
     app.state.zip_slots = ZipSlots()
+    app.state.overviews = Overviews()
     app.state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS, *news_kept.PARTS)
     app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
     errors.install(app)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from trouvaille import __version__, logs
+from trouvaille.core.ending import end_without_finalisation
 from trouvaille.settings import Settings
 from trouvaille.storage_commands import storage
 
@@ -442,6 +443,10 @@ def version() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    end_without_finalisation(_run)
+
+
+def _run() -> None:
     from pydantic import ValidationError
     from sqlalchemy.exc import DBAPIError
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,7 +19,9 @@ from trouvaille.core.legal import Legal
 from trouvaille.core.provider import GOOGLE, Provider, is_safe
 from trouvaille.core.quota import Defaults
 from trouvaille.core.relay import Relay, Security
+from trouvaille.core.secrets import Vault
 from trouvaille.core.stores import check_url
+from trouvaille.core.webpush import Sender, contact_of, key_of, read_key
 
 
 def default_data_dir() -> Path:
@@ -76,6 +79,8 @@ class Settings(BaseSettings):
     event_quota_bytes: int | None = Field(None, ge=0, le=2**62)
     photographer_quota_photos: int | None = Field(None, ge=0, le=2**31 - 1)
     photographer_quota_bytes: int | None = Field(None, ge=0, le=2**62)
+    # Off, guests' browsers remove the service worker that they have, and all that it kept.
+    service_worker: bool = True
     session_idle_days: int = Field(30, ge=1)
     session_absolute_days: int = Field(180, ge=1)
     hashing_threads: int = Field(2, ge=1, le=64)
@@ -109,6 +114,11 @@ class Settings(BaseSettings):
     legal_texts: Path | None = None
     # Hours at the event's place in which guests are told of nothing; the same twice for none.
     quiet_hours: str = Field("22-8", pattern=r"^([01]?\d|2[0-3])-([01]?\d|2[0-3])$")
+    # Web push; docs/operator.md.
+    push: bool = True
+    push_key: str | None = Field(None, repr=False)
+    push_key_file: Path | None = None
+    push_private_networks: bool = False
     google_client_id: str | None = None
     google_client_secret: str | None = Field(None, repr=False)
     google_client_secret_file: Path | None = None
@@ -223,6 +233,17 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _push_has_one_key(self) -> Self:
+        if self.push_key is not None and self.push_key_file is not None:
+            raise ValueError("set TROUVAILLE_PUSH_KEY or TROUVAILLE_PUSH_KEY_FILE, not both")
+        if self.push_key is not None:
+            try:
+                read_key(self.push_key)
+            except ValueError:
+                raise ValueError("TROUVAILLE_PUSH_KEY is no key of P-256, as PEM or as 32 bytes in base64") from None
+        return self
+
+    @model_validator(mode="after")
     def _sign_on_is_described(self) -> Self:
         if (self.oidc_issuer is None) is not (self.oidc_client_id is None):
             raise ValueError("TROUVAILLE_OIDC_ISSUER and TROUVAILLE_OIDC_CLIENT_ID are set together")
@@ -270,6 +291,29 @@ class Settings(BaseSettings):
         )
         region = (self.rekognition_region or "AWS") if self.engine is Engine.REKOGNITION else None
         return Legal(name, address, email, authority, host, self.legal_texts, self.audit_days, region)
+
+    def push_sender(self, vault: Vault) -> Sender | None:
+        """Who we are to push services; None where nobody is told by them.
+
+        A browser needs our service worker for it, and TLS or a server on its own machine. Without a public address we
+        can't know which it has, and leave it to the browser.
+
+        Raises:
+            ValueError: the key that is set is none.
+        """
+        url = urlsplit(self.public_url or "https:")
+        if (
+            not self.push
+            or not self.service_worker
+            or (url.scheme != "https" and url.hostname not in ("localhost", "127.0.0.1", "::1"))
+        ):
+            return None
+        given = _secret(self.push_key, self.push_key_file)
+        return Sender(
+            read_key(given) if given else key_of(vault.push_seed()),
+            contact_of(self.operator_contact, self.legal_email, self.public_url) or "https://localhost",
+            self.push_private_networks,
+        )
 
     def quiet(self) -> tuple[int, int]:
         """From which hour until which nobody is told of new photos."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import structlog
 from procrastinate import App, PsycopgConnector
@@ -20,6 +21,7 @@ from trouvaille.core import erase, mail, metrics, traces
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
 from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
 from trouvaille.core.moving import following
+from trouvaille.core.push_services import PushServices
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
@@ -35,7 +37,7 @@ from trouvaille.imports import service as imports
 from trouvaille.imports import tasks as imports_tasks
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
-from trouvaille.news import carriers
+from trouvaille.news import carriers, notices
 from trouvaille.news import tasks as news_tasks
 from trouvaille.photos import mark_tasks, marks
 from trouvaille.photos import service as photos
@@ -62,8 +64,10 @@ DECLARED = (
     delivery_tasks,
     imports_tasks,
     news_tasks,
+    notices,
 )
 WAITING_JOBS = 2
+NICE = 10
 HOUSEKEEPING_EVERY_S = 30.0
 
 
@@ -94,10 +98,12 @@ async def run(
     consent.set_region(sessions, settings.legal().region)
     account = await engines.account(settings, sessions)
     faces = engines.chosen(settings, engine or engines.local(settings, threads=concurrency), account)
+    vault = Vault(load_key(settings.data_dir / "secret.key"))
+    sender = settings.push_sender(vault)
     work = Work(
         sessions=sessions,
         storage=Storage(settings.photos_url),
-        vault=Vault(load_key(settings.data_dir / "secret.key")),
+        vault=vault,
         threads=ThreadPoolExecutor(concurrency, thread_name_prefix="engine"),
         engine=faces,
         rekognition=account,
@@ -105,6 +111,7 @@ async def run(
         public_url=settings.public_url,
         imports=settings.imports(),
         quiet_hours=settings.quiet(),
+        push=PushServices(sender) if sender is not None else None,
     )
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(work.vault, public_url) if work.relay is not None else None)
@@ -144,6 +151,8 @@ async def run(
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+        if work.push is not None:
+            await work.push.close()
         work.threads.shutdown(wait=False, cancel_futures=True)
         if account is not None:
             account.close()
@@ -169,8 +178,13 @@ def _gauges(database: AsyncEngine, kind: str) -> Callable[[], None]:
 
 def _be_nice(queues: Sequence[str]) -> None:
     """Bulk work steps back for the guests' pages and selfies on the same machine."""
-    if SELFIES not in queues and hasattr(os, "nice"):
-        os.nice(10)
+    if SELFIES in queues or not hasattr(os, "nice"):
+        return
+    os.nice(NICE)
+    # Linux shares the time between sessions first (sched(7), autogroup), and each of our processes is one of its own:
+    # niceness alone would count among the threads of this one.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICE))
 
 
 async def _every(period_s: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -91,7 +91,7 @@ async def test_the_retention_removes_what_is_older_and_nothing_younger_than_nine
         async with transaction(sessions) as session:
             await audit.forget(session, older_than_days=0)
     async with transaction(sessions) as session:
-        assert len((await audit.entries(session)).entries) == 2
+        assert len((await audit.entries(session)).items) == 2
 
 
 def test_administrators_read_it_page_by_page_and_by_act_and_person(

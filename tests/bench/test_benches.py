@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import checks, guests, index, job, selfie
+from bench import checks, first_photos, guests, index, job, pages, selfie
 
 PHOTOS = ("sample1.jpg", "obama2.jpg")
 
@@ -74,3 +74,19 @@ def test_questions_of_a_form_are_timed_beside_an_answer_that_asks_nothing() -> N
     assert all(
         0 < result[name]["p50_ms"] <= result[name]["p95_ms"] for name in ("check code", "name free", "name taken")
     )
+
+
+@pytest.mark.slow
+def test_each_step_of_a_visit_is_measured_apart() -> None:
+    result = pages.run(20, None, 20, "livez|thumbnail")
+    assert set(result["steps"]) == {"livez", "thumbnail"}
+    assert result["steps"]["livez"]["p50_ms"] < result["steps"]["thumbnail"]["p50_ms"]
+
+
+@pytest.mark.slow
+def test_the_first_photos_of_a_slow_phone_are_timed() -> None:
+    result = first_photos.run(20, 1)
+    assert result["photos_on_the_first_screen"] > 0
+    assert 0 < result["first_contentful_paint_ms"] <= result["first_photo_ms"] <= result["first_screen_ms"]
+    assert result["cls"] <= 0.05
+    assert 0 < result["bytes_before_the_first_photo"] < result["bytes"]

@@ -8,15 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 import pyvips
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route, sync_playwright
 
 from tests.browser.shots import Shots
 from trouvaille.demo.party import GUESTS, selfie_jpeg
@@ -34,8 +34,21 @@ QUIET = [
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 ]
+LOG_SHOWN = 6000
 IMPORT_ROOT = "photos of the server"
 """A folder in the scratch folder that the server's operator allows imports from."""
+
+
+_logs: list[Path] = []
+"""What the servers print that run now: a test that fails shows it."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections.extend((f"log of {log.stem}", log.read_text()[-LOG_SHOWN:]) for log in _logs)
+    return report
 
 
 @dataclass(frozen=True)
@@ -52,10 +65,28 @@ class Instance:
         socket_dir = next(self.folder.glob("*/lock")).read_text().strip()
         return psycopg.connect(host=socket_dir, port=5432, user="trouvaille", dbname="trouvaille", autocommit=True)
 
+    def at_rest(self) -> None:
+        """Wait until its workers have nothing more to do, now or within seconds. Fails after two minutes."""
+        due = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' OR (status = 'todo' AND (scheduled_at "
+        due += "IS NULL OR scheduled_at < now() + interval '20 s'))"
+        with self.database() as database:
+            for _ in range(1200):
+                if database.execute(due).fetchone() == (0,):
+                    return
+                time.sleep(0.1)
+        pytest.fail("the workers don't come to rest")
+
 
 @pytest.fixture(scope="module")
 def instance(scratch: Path) -> Iterator[Instance]:
     """`trouvaille serve` in a process of its own, with embedded database and workers."""
+    with serving(scratch) as running:
+        yield running
+
+
+@contextmanager
+def serving(scratch: Path, settings: Callable[[int], dict[str, str]] = lambda _: {}) -> Iterator[Instance]:
+    """The same with settings of one's own, by the port that it gets."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -63,8 +94,10 @@ def instance(scratch: Path) -> Iterator[Instance]:
     environment = {**os.environ, "TROUVAILLE_DATA_DIR": str(folder), "TROUVAILLE_STALLED_AFTER_S": "3"}
     environment["TROUVAILLE_PHOTO_WORKERS"] = "1"  # one model less to load, in each of many files
     environment["TROUVAILLE_IMPORT_ROOTS"] = str(scratch / IMPORT_ROOT)
+    environment |= {f"TROUVAILLE_{name}": value for name, value in settings(port).items()}
     command = [sys.executable, "-m", "trouvaille", "serve", "--port", str(port)]
     log = (scratch / f"serve-{port}.log").open("w")
+    _logs.append(Path(log.name))
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         assert server.stdout is not None
@@ -79,6 +112,7 @@ def instance(scratch: Path) -> Iterator[Instance]:
         if server.stdout:
             server.stdout.close()
         log.close()
+        _logs.remove(Path(log.name))
     assert status == 0, Path(log.name).read_text()
 
 
@@ -126,6 +160,20 @@ def chromium(playwright: Playwright, chromium_path: str, camera: Path) -> Iterat
     browser = playwright.chromium.launch(executable_path=chromium_path, args=arguments)
     yield browser
     browser.close()
+
+
+def hold(page: Page, pattern: str) -> list[Route]:
+    """Let such requests wait; they gather in the list. The page's worker, which needs no request, is passed by."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    devtools.send("Network.setBypassServiceWorker", {"bypass": True})
+    held: list[Route] = []
+
+    def take(route: Route) -> None:
+        held.append(route)
+
+    page.route(pattern, take)
+    return held
 
 
 Open = Callable[..., Page]

@@ -36,6 +36,23 @@ def backlit(image: Image.Image) -> Image.Image:
     return Image.composite(image.point(lambda level: level * 2 // 5), light, shape)
 
 
+def far(image: Image.Image) -> Image.Image:
+    """The same from across the room."""
+    small = image.resize((WIDTH * 3 // 5, HEIGHT * 3 // 5))
+    ground = image.filter(ImageFilter.GaussianBlur(40))
+    ground.paste(small, ((WIDTH - small.width) // 2, (HEIGHT - small.height) // 2))
+    return ground
+
+
+def two(image: Image.Image) -> Image.Image:
+    """The same person twice, cheek to cheek, inside the frame of 3 to 4 that the page shows."""
+    face = image.crop((WIDTH // 2 - 150, 0, WIDTH // 2 + 150, HEIGHT)).resize((180, 288))
+    ground = image.filter(ImageFilter.GaussianBlur(40))
+    ground.paste(face, (WIDTH // 2 - 180, 96))
+    ground.paste(face, (WIDTH // 2, 96))
+    return ground
+
+
 def wall() -> Image.Image:
     """Nobody at all."""
     return Image.new("RGB", (WIDTH, HEIGHT), (150, 148, 140))

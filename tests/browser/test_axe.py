@@ -60,6 +60,7 @@ PAGES: dict[str, list[str]] = {
         "/e/{code}/photos/{photo}?show=all",
         "/e/{code}/photos/{photo}/ask",
         "/e/{code}/me",
+        "/e/{code}/offline",
         "/e/{code}/contact",
         "/e/{other}/join",
     ],
@@ -92,8 +93,8 @@ PAGES: dict[str, list[str]] = {
 # What answers with something else than a page, or with a page that is shown at its own moment.
 NO_PAGES = re.compile(
     r"/api/v1|\.css$|\.csv$|\.pdf$|\{kind\}|/livez|/readyz|/metrics|/picture/|/selfie/status|/selfie/choice|/zip$|/live$"
-    r"|/p/\{photo_id\}|/me/selfie|/callback|/room$|\.svg$|/wall/\{token\}/photos|/studio/costs|/me/data|/photos/changes"
-    r"|/refused\.csv|/import/live|/near/\{near_id\}|/studio/\{event_id\}/photos$|\.webmanifest$"
+    r"|/p/\{photo_id\}|/me/selfie|/callback|/room$|\.svg$|/wall/\{token\}/photos|/studio/costs|/me/data|/photos/changes|/offline/photos"
+    r"|/refused\.csv|/import/live|/near/\{near_id\}|/studio/\{event_id\}/photos$|\.webmanifest$|\.js$"
 )
 
 

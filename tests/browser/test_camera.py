@@ -14,13 +14,14 @@ from playwright.sync_api import APIResponse, Browser, Locator, Page, Playwright,
 from playwright.sync_api import Response as PageResponse
 
 from tests.browser import films
-from tests.browser.conftest import DESKTOP, QUIET, Instance, is_fault
+from tests.browser.conftest import DESKTOP, QUIET, Instance, hold, is_fault
 from tests.browser.shots import Shots
 from trouvaille.demo.party import GUESTS, selfie_jpeg
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 PASSWORD = "correct horse battery"
 ROSE = next(guest for guest in GUESTS if guest.username == "rose")
+BARACK = next(guest for guest in GUESTS if guest.username == "barack")
 CODE = "PARTY234"
 Films = Callable[[str], Browser]
 CAMERAS = {"no camera": 0, "two cameras": 2}
@@ -94,12 +95,16 @@ def _create(desk: Page, event: dict[str, object]) -> APIResponse:
 def seeing(playwright: Playwright, chromium_path: str, samples: dict[str, Path], scratch: Path) -> Iterator[Films]:
     """Gives the browser whose camera sees a film of this name."""
     rose = films.portrait(selfie_jpeg(ROSE, samples))
+    # Upright, as the finder wants those that are small.
+    barack = films.portrait(selfie_jpeg(BARACK, samples))
     pictures = {
         "rose": rose,
         "dark": films.dark(rose),
         "blurred": films.blurred(rose),
         "backlit": films.backlit(rose),
         "wall": films.wall(),
+        "far": films.far(barack),
+        "two": films.two(barack),
     }
     open_now: dict[str, Browser] = {}
 
@@ -157,10 +162,15 @@ def _fill(page: Page, username: str) -> None:
     page.locator('[name="password"]').fill(PASSWORD)
 
 
-def _to_the_selfie(page: Page, username: str) -> None:
-    """Register by form, which other tests do by hand, and open the page of the selfie."""
+def _register(page: Page, username: str) -> None:
+    """Register by form, which other tests do by hand."""
     form = {"display_name": username, "username": username, "email": f"{username}@example.org", "password": PASSWORD}
     assert page.request.post(f"/e/{CODE}/register", form=form | {"agree": "yes"}).ok
+
+
+def _to_the_selfie(page: Page, username: str) -> None:
+    """Register and open the page of the selfie."""
+    _register(page, username)
     page.goto(f"/e/{CODE}/selfie")
 
 
@@ -179,7 +189,7 @@ WORDS = {
     [
         ("iPhone 14", "en"),
         ("Pixel 7", "fr"),
-        ("desktop", "en"),
+        pytest.param("desktop", "en", marks=pytest.mark.slow),
         pytest.param("iPhone 14", "fr", marks=pytest.mark.slow),
         pytest.param("Pixel 7", "en", marks=pytest.mark.slow),
         pytest.param("desktop", "fr", marks=pytest.mark.slow),
@@ -209,7 +219,8 @@ def test_from_the_qr_code_to_own_photos_in_five_taps_and_one_form(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("film", "hint"), [("dark", "dark"), ("blurred", "still"), ("backlit", "backlit"), ("wall", "look")]
+    ("film", "hint"),
+    [("dark", "dark"), ("blurred", "still"), ("backlit", "backlit"), ("wall", "look"), ("far", "far"), ("two", "two")],
 )
 def test_the_page_says_what_to_change_and_takes_no_picture_by_itself_until_then(
     seeing: Films, instance: Instance, party: str, playwright: Playwright, film: str, hint: str, shots: Shots
@@ -223,7 +234,7 @@ def test_the_page_says_what_to_change_and_takes_no_picture_by_itself_until_then(
         shots.take(guest.page, f"30-camera-{hint}")
 
 
-# Chromium on Linux has no face detector of its own; this one stands in its place and sees what a test says.
+# Chromium on Linux has no face detector of its own; this one stands in its place, and sees what a test says.
 DETECTOR = """
 window.faces = [];
 window.FaceDetector = class {
@@ -271,6 +282,18 @@ def test_a_detector_that_does_not_work_is_done_without(
         guest.page.add_init_script(broken)
         _to_the_selfie(guest.page, "undetected")
         expect(guest.page.locator("#selfie")).to_have_attribute("data-state", "review", timeout=20_000)
+
+
+@pytest.mark.parametrize("lost", ["**/*.bin", "**/finder-*.js"])
+@pytest.mark.slow
+def test_without_the_finder_light_and_sharpness_are_enough(
+    seeing: Films, instance: Instance, party: str, playwright: Playwright, lost: str
+) -> None:
+    with somebody(seeing("two"), instance, _device(playwright, "iPhone 14")) as guest:
+        # The finder would see two faces, and take no picture.
+        guest.page.route(lost, lambda route: route.fulfill(status=200, body="nothing of use"))
+        _to_the_selfie(guest.page, f"finderless.{len(lost)}")
+        expect(guest.page.locator("#selfie")).to_have_attribute("data-state", "review", timeout=30_000)
 
 
 # The protocol that drives the browser leaves out the files of a form, so the page notes them as it sends them.
@@ -392,6 +415,20 @@ def test_without_a_camera_a_photo_is_asked_for(
         expect(guest.page.get_by_role("button", name="Try the camera again")).to_be_hidden()
         expect(guest.page.get_by_text("Choose a photo instead")).to_be_visible()
         shots.take(guest.page, "34-no-camera")
+
+
+def test_a_photo_that_is_chosen_before_the_script_is_there_is_shown(
+    seeing: Films, instance: Instance, party: str, samples: dict[str, Path]
+) -> None:
+    with somebody(seeing("no camera"), instance, DESKTOP) as guest:
+        page = guest.page
+        held = hold(page, "**/static/**/*.js")
+        _register(page, "early")
+        page.goto(f"/e/{CODE}/selfie", wait_until="commit")
+        page.locator("[data-file]").set_input_files(samples["sample1.jpg"])
+        assert held
+        page.unroute("**/static/**/*.js")  # what is held goes on
+        expect(page.locator("#selfie")).to_have_attribute("data-state", "review")
 
 
 @pytest.mark.slow

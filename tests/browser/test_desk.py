@@ -258,3 +258,38 @@ def test_a_photo_is_looked_at_and_hidden_there(event: str, open_page: Open, shot
     page.keyboard.press("Escape")
     expect(page.locator(".pswp--open")).to_have_count(0)
     assert page.locator(":focus").get_attribute("role") == "option"
+
+
+@pytest.mark.slow
+def test_a_guest_comes_back_to_the_five_thousandth_photo_and_little_of_the_page_is_drawn(
+    event: str, open_page: Open, database: psycopg.Connection
+) -> None:
+    event_id = event.rsplit("/", 1)[1]
+    database.execute("UPDATE events SET gallery = 'guests' WHERE id = %s", (event_id,))
+    (code,) = database.execute("SELECT code FROM events WHERE id = %s", (event_id,)).fetchone() or ("",)
+    page = open_page(PHONE)
+    account = {"display_name": "Rose", "username": "rose", "email": "rose@example.org", "password": PASSWORD}
+    assert page.request.post(f"/e/{code}/register", form=account).ok
+    page.goto(f"/e/{code}/photos?show=all")
+    tiles = page.locator("[data-grid] [data-id]")
+    expect(tiles).to_have_count(60)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    deep = database.execute(
+        "SELECT id FROM photos WHERE event_id = %s AND state = 'ready' AND standing = 'shown' AND in_general"
+        " ORDER BY shown_at DESC, id DESC OFFSET 4999 LIMIT 1",
+        (event_id,),
+    ).fetchone()
+    assert deep
+    # As the page itself notes it when one leaves; scrolling there would take eighty requests.
+    page.evaluate("id => history.replaceState({ place: { id, top: 200 } }, '')", str(deep[0]))
+    page.reload()
+    place = page.locator(f'[data-id="{deep[0]}"]')
+    _until(lambda: abs((place.bounding_box() or {"y": -1})["y"] - 200) < 2, page)
+    assert tiles.count() >= 5000
+    assert sum("through=" in each for each in asked) == 1
+    # What is far away keeps its place, its link and the link's name, and no picture.
+    full = "all => all.filter((each) => each.querySelector('img')).length"
+    _until(lambda: 0 < tiles.evaluate_all(full) < 300, page)
+    assert tiles.locator("a:not([aria-label]):not(:has(img))").count() == 0
+    assert sum("/thumb" in each for each in asked) < 500

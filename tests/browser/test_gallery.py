@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Instance
+from tests.browser.conftest import DESKTOP, PHONE, Instance, hold
 from tests.browser.shots import Shots
 from tests.browser.test_journey import PASSWORD
 
@@ -89,6 +89,31 @@ def party(
     phone.goto("/e/PARTY234/photos?show=all")
     expect(_tiles(phone)).to_have_count(6, timeout=60_000)
     return desk, phone
+
+
+def test_an_order_that_is_chosen_before_the_script_is_there_is_taken_and_back_leads_back(
+    party: tuple[Page, Page],
+) -> None:
+    _, phone = party
+    hold(phone, "**/static/**/*.js")
+    phone.goto("/e/PARTY234/photos?show=all", wait_until="commit")
+    phone.locator("select[name=sort]").select_option("time")
+    expect(phone.locator("[data-heart]").first).to_be_hidden()
+    phone.unroute("**/static/**/*.js")
+    expect(phone).to_have_url(re.compile("sort=time"))
+    expect(phone.locator("[data-heart]").first).to_be_visible()
+    phone.go_back()
+    expect(phone).to_have_url(re.compile("show=all$"))
+    phone.wait_for_timeout(1000)
+    assert phone.url.endswith("show=all")
+
+
+def test_hearts_stay_when_the_next_photos_do_not_come(party: tuple[Page, Page]) -> None:
+    _, phone = party
+    heart = phone.locator("[data-heart]").first
+    expect(heart).to_be_visible()
+    phone.locator("[data-grid]").evaluate("grid => grid.classList.remove('grid--endless')")
+    expect(heart).to_be_visible()
 
 
 def test_hearts_choosing_and_a_zip(party: tuple[Page, Page], shots: Shots) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Instance
+from tests.browser.conftest import DESKTOP, PHONE, Instance, hold
 from tests.browser.shots import Shots
 from tests.browser.uploading import PASSWORD, choose, count_creations, drop, fill_folder, make_event, ready, set_up
 
@@ -62,17 +62,6 @@ def some_are_sent(desk: Page) -> None:
     title_of(desk, re.compile(r"^([5-9]|\d\d+) of "))
 
 
-def hold(desk: Page, pattern: str) -> list[Route]:
-    """Let such requests wait; they gather in the list."""
-    held: list[Route] = []
-
-    def take(route: Route) -> None:
-        held.append(route)
-
-    desk.route(pattern, take)
-    return held
-
-
 def in_the_event(desk: Page, photos: int) -> None:
     desk.reload()
     expect(desk.locator('[data-number="total"]').first).to_have_text(str(photos))
@@ -104,6 +93,19 @@ def test_a_pause_stops_all_or_one_and_going_on_sends_the_rest(open_desk: Desk, t
     desk.get_by_role("button", name="Go on: photo-0059.jpg").click()
     title_of(desk, "60 photos added")
     in_the_event(desk, 60)
+
+
+def test_photos_that_are_chosen_before_the_script_is_there_are_sent_too(open_desk: Desk, tmp_path: Path) -> None:
+    desk = open_desk()
+    held = hold(desk, "**/static/**/*.js")
+    desk.goto(desk.url, wait_until="commit")
+    fill_folder(tmp_path / "wedding", 3)
+    field = desk.locator("[data-drop] input[name=photos]").first
+    field.set_input_files(sorted((tmp_path / "wedding").iterdir()))
+    assert held and not desk.locator(".drop--ready").count()
+    desk.unroute("**/static/**/*.js")  # what is held goes on
+    title_of(desk, "3 photos added")
+    assert field.input_value() == ""
 
 
 def test_after_a_reload_the_same_folder_goes_on_with_what_is_missing(open_desk: Desk, tmp_path: Path) -> None:

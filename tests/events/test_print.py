@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
@@ -51,18 +52,20 @@ NAMES = [("A", "LEA-TOM"), ("word " * 24, "K7PX2MNW"), ("名前 🎉 Ştefan", "
 
 
 @pytest.mark.parametrize(
-    ("paper", "name", "code"),
+    ("paper", "name", "code", "at_amazon"),
     [
-        *((paper, *LONG) for paper in PAPERS),
-        *(pytest.param(paper, *each, marks=pytest.mark.slow) for paper in PAPERS for each in NAMES),
+        *((paper, *LONG, True) for paper in PAPERS),
+        *(pytest.param(paper, *each, False, marks=pytest.mark.slow) for paper in PAPERS for each in NAMES),
     ],
 )
-def test_any_name_and_any_code_fit(paper: str, name: str, code: str) -> None:
+def test_any_name_and_any_code_fit(paper: str, name: str, code: str, at_amazon: bool) -> None:
     from trouvaille.events.models import Event
     from trouvaille.events.posters import order_of
 
     event = Event(name=name[:120], code=code, accent="#123456", locales=["en", "fr"], place="", gallery="guests")
-    sheet = Sheet(Order.from_json(json.dumps(order_of(event, paper=paper, address="https://example.org")).encode()))
+    event.faces_attested_at = datetime.now(UTC)
+    order = order_of(event, paper=paper, address="https://example.org", at_amazon=at_amazon)
+    sheet = Sheet(Order.from_json(json.dumps(order).encode()))
     asked: list[float] = []
     cell = sheet.pdf.cell
 

@@ -1,14 +1,20 @@
 """What a guest's lists hold: order, moments, photographers, favourites, and never what is not theirs to see."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from sqlalchemy import select
 
 from tests.people import Visitor
-from trouvaille.delivery import views
+from trouvaille.core.db import connect, sessions_of, transaction
+from trouvaille.delivery import lists, views
+from trouvaille.delivery.access import Show
+from trouvaille.events.models import Event
+from trouvaille.photos.models import Photo
 from trouvaille.settings import Settings
 from trouvaille.vision import renditions
 
@@ -118,6 +124,39 @@ def test_long_pauses_cut_an_event_into_moments(party: Visitor, settings: Setting
         assert party.photos(f"all&at={at}") == [photos[4], photos[3]]
     assert len(party.photos("all&at=2030-01-01T00:00:00")) == len(photos) + 1
     assert len(party.photos("all&at=rubbish")) == len(photos) + 1
+
+
+def test_moments_and_photographers_are_the_same_counted_from_photos_at_hand(
+    party: Visitor, owner: Visitor, visitor: Visitors, settings: Settings
+) -> None:
+    visitor().accept(owner.invite(), "paul@example.org")
+    with psycopg.connect(settings.database_url or "") as connection:
+        staff = [row[0] for row in connection.execute("SELECT id FROM staff ORDER BY email").fetchall()]
+    # Over the night in which the clocks are put back, with pauses around the one that separates moments.
+    at = datetime(2026, 10, 25, 0, 0)  # noqa: DTZ001 - a camera's clock
+    for number, minutes in enumerate([0, 44, 45, 46, 45, 30, 15, 90, 45, 1, 300]):
+        at += timedelta(minutes=minutes)
+        _photo(settings, party.event_id, at, uploaded_by=staff[number % 3 == 0])
+    _photo(settings, party.event_id, None, uploaded_by=staff[0])
+
+    async def both() -> tuple[list[object], list[object]]:
+        engine = connect(settings.database_url or "")
+        async with transaction(sessions_of(engine)) as session:
+            event = await session.get_one(Event, UUID(party.event_id))
+            photos = list(await session.scalars(select(Photo)))
+            asked = [
+                await lists.moments(session, event, None, Show.ALL),
+                await lists.photographers(session, event, None, Show.ALL),
+            ]
+            counted = [lists.moments_in(event, photos), await lists.photographers_in(session, photos)]
+            assert (
+                await lists.photographers_in(session, [each for each in photos if each.uploaded_by == staff[0]]) == []
+            )
+        await engine.dispose()
+        return asked, counted
+
+    asked, counted = asyncio.run(both())
+    assert asked == counted and [len(each) for each in asked] == [4, 2]
 
 
 def test_a_list_is_narrowed_to_one_photographer(

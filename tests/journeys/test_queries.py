@@ -10,6 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from tests.people import Visitor
+from trouvaille.core.reading import Prepared, Reader
 from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
@@ -23,10 +24,18 @@ def _counted() -> Iterator[list[str]]:
         if " store_" not in statement:  # every process looks every few seconds whether its store moves
             asked.append(statement)
 
+    first = Reader.first
+
+    async def noted(reader: Reader, wanted: Prepared, **given: object) -> tuple[object, ...] | None:
+        asked.append(wanted.sql)
+        return await first(reader, wanted, **given)
+
     event.listen(Engine, "before_cursor_execute", note)
+    Reader.first = noted  # type: ignore[method-assign]
     try:
         yield asked
     finally:
+        Reader.first = first  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", note)
 
 

@@ -37,7 +37,7 @@ def rose(owner: Visitor, visitor: Visitors, settings: Settings) -> Visitor:
     return rose
 
 
-def _found(settings: Settings, number: int, *, tier: str = "sure", **photo: str) -> None:
+def found(settings: Settings, number: int, *, tier: str = "sure", **photo: str) -> None:
     """More photos, ready and with Rose in them."""
     columns = {"state": "ready", "standing": "shown"} | photo
     for _ in range(number):
@@ -60,8 +60,8 @@ class Clock:
 
     def __init__(self, settings: Settings, run_jobs: Jobs) -> None:
         self.now = datetime(2026, 7, 4, 12, 0, tzinfo=UTC)
-        self._settings, self._run_jobs = settings, run_jobs
-        self._telling = rounds.Telling(
+        self._settings, self.run_jobs = settings, run_jobs
+        self.telling = rounds.Telling(
             Vault(load_key(settings.data_dir / "secret.key")), "http://testserver", Quiet(22, 8)
         )
 
@@ -77,13 +77,13 @@ class Clock:
             await engine.dispose()
 
         asyncio.run(pass_by())
-        if ask(self._settings, "SELECT 1 FROM outgoing_mail"):
-            self._run_jobs()
+        if ask(self._settings, "SELECT 1 FROM procrastinate_jobs WHERE task_name IN ('mail.send', 'news.push')"):
+            self.run_jobs()
 
     async def _round(self, sessions: Sessions) -> None:
         async with transaction(sessions) as session:
             await rounds.adopt(session)
-            await rounds.look_at_some(session, self._telling)
+            await rounds.look_at_some(session, self.telling)
 
 
 @pytest.fixture
@@ -107,10 +107,10 @@ def test_one_letter_tells_of_all_that_came_with_no_picture_and_a_way_out(
     clock: Clock, settings: Settings, post_office: PostOffice
 ) -> None:
     ask(settings, "UPDATE guests SET locale = 'fr', display_name = 'Rose'")
-    _found(settings, 2)
+    found(settings, 2)
     clock.go(minutes=6)
     assert post_office.received == []
-    _found(settings, 3)
+    found(settings, 3)
     clock.go(minutes=30)
     clock.go(minutes=120)
     (letter,) = post_office.letters_to(ROSE)
@@ -130,7 +130,7 @@ def test_one_letter_tells_of_all_that_came_with_no_picture_and_a_way_out(
 def test_photos_that_a_guest_may_not_see_as_theirs_are_not_told(
     clock: Clock, settings: Settings, post_office: PostOffice, tier: str, photo: dict[str, str]
 ) -> None:
-    _found(settings, 3, tier=tier, **photo)
+    found(settings, 3, tier=tier, **photo)
     clock.go()
     assert post_office.received == []
     # What is published, or becomes certain, later is told then.
@@ -143,7 +143,7 @@ def test_photos_that_a_guest_may_not_see_as_theirs_are_not_told(
 def test_photos_deleted_before_they_are_told_are_not_told(
     clock: Clock, settings: Settings, post_office: PostOffice
 ) -> None:
-    _found(settings, 3)
+    found(settings, 3)
     clock.go(minutes=6)
     ask(settings, "UPDATE photos SET deleted_at = now()")
     clock.go()
@@ -153,19 +153,19 @@ def test_photos_deleted_before_they_are_told_are_not_told(
 def test_whoever_has_seen_them_is_not_told(
     clock: Clock, rose: Visitor, settings: Settings, post_office: PostOffice
 ) -> None:
-    _found(settings, 3)
+    found(settings, 3)
     clock.go(minutes=4)
     assert rose.get("/e/PARTY234/photos?show=mine").status_code == 200
     clock.go(minutes=300)
     assert post_office.received == []
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     (letter,) = post_office.received
     assert letter["Subject"] == "A new photo of you: Lea & Tom"
 
 
 def test_several_workers_tell_once(clock: Clock, settings: Settings, post_office: PostOffice) -> None:
-    _found(settings, 3)
+    found(settings, 3)
     clock.go(minutes=30, side_by_side=6)
     assert len(post_office.received) == 1
 
@@ -175,12 +175,12 @@ def test_after_three_letters_without_a_visit_there_are_no_more_until_they_come(
 ) -> None:
     clock.now += timedelta(days=2)
     for _ in range(5):
-        _found(settings, 1)
+        found(settings, 1)
         clock.go(minutes=60, step=10)
         clock.now += timedelta(days=1)
     assert ["our last letter" in plain(letter) for letter in post_office.received] == [False, False, True]
     rose.get("/e/PARTY234/photos?show=mine")
-    _found(settings, 2)
+    found(settings, 2)
     clock.go(minutes=120, step=10)
     assert post_office.received[-1]["Subject"].startswith("2 new photos")
     assert len(post_office.received) == 4
@@ -190,18 +190,18 @@ def test_a_mailbox_that_is_not_there_is_written_to_no_more(
     clock: Clock, rose: Visitor, settings: Settings, post_office: PostOffice, run_jobs: Jobs
 ) -> None:
     post_office.refusals = ["550 no such mailbox"]
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     run_jobs()
     clock.now += timedelta(days=1)
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     assert post_office.received == []
     me = rose.get("/e/PARTY234/me").text
     assert "Our last letter came back" in me
     rose.post("/e/PARTY234/news", {"mail": "on", "from": "me"})
     clock.now += timedelta(days=1)
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     assert len(post_office.received) == 1
 
@@ -210,10 +210,10 @@ def test_a_full_mailbox_or_a_spam_filter_is_no_missing_mailbox(
     clock: Clock, settings: Settings, post_office: PostOffice
 ) -> None:
     post_office.refusals = ["552 mailbox full"]
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     clock.now += timedelta(days=1)
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     assert len(post_office.received) == 1
 
@@ -232,7 +232,7 @@ def test_nobody_is_told_who_can_not_or_does_not_want_to(
     clock: Clock, settings: Settings, post_office: PostOffice, gone: str
 ) -> None:
     clock.go(minutes=2)
-    _found(settings, 3)
+    found(settings, 3)
     ask(settings, gone)
     clock.go(minutes=60)
     assert post_office.received == []
@@ -241,14 +241,14 @@ def test_nobody_is_told_who_can_not_or_does_not_want_to(
 def test_a_letter_is_ended_by_one_tap_of_a_mail_program_that_knows_nobody(
     clock: Clock, visitor: Visitors, settings: Settings, post_office: PostOffice
 ) -> None:
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     link = _stop_link(post_office.received[0])
     answer = visitor().post(link, {"List-Unsubscribe": "One-Click"})
     assert answer.status_code == 200  # and no way on: RFC 8058 forbids it
     assert ask(settings, "SELECT mail FROM guest_news") == [(False,)]
     clock.now += timedelta(days=1)
-    _found(settings, 2)
+    found(settings, 2)
     clock.go()
     assert len(post_office.received) == 1
 
@@ -256,7 +256,7 @@ def test_a_letter_is_ended_by_one_tap_of_a_mail_program_that_knows_nobody(
 def test_the_link_in_a_letter_asks_for_nothing_and_looking_at_it_changes_nothing(
     clock: Clock, visitor: Visitors, settings: Settings, post_office: PostOffice
 ) -> None:
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     link, somebody = _stop_link(post_office.received[0]), visitor()
     page = somebody.get(link)
@@ -289,7 +289,7 @@ def test_letters_name_no_address_in_any_log_or_job(
     clock: Clock, settings: Settings, post_office: PostOffice, capfd: pytest.CaptureFixture[str]
 ) -> None:
     post_office.close()
-    _found(settings, 1)
+    found(settings, 1)
     clock.go()
     said = capfd.readouterr()
     assert ROSE not in said.out + said.err

@@ -21,6 +21,7 @@ from trouvaille import instance
 from trouvaille.accounts.models import Role
 from trouvaille.app import create_app
 from trouvaille.core.db import connect, plain_url, sessions_of, transaction
+from trouvaille.core.reading import Prepared, Reader
 from trouvaille.news import invitations, rounds
 from trouvaille.settings import Settings
 
@@ -107,8 +108,9 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
     _copied(connection, "consents", id=new, guest_id="guests.id", event_id="guests.event_id", source="guests")
     _copied(connection, "enrolments", id=new, guest_id="guests.id", event_id="guests.event_id", source="guests")
     connection.execute(
-        "INSERT INTO guest_news (guest_id, event_id, mail, known, counted, unanswered, check_at)"
-        " SELECT id, event_id, true, 0, 0, 0, now() - random() * interval '20 min' FROM guests ON CONFLICT DO NOTHING"
+        "INSERT INTO guest_news (guest_id, event_id, mail, bounced, known, counted, unanswered, check_at)"
+        " SELECT id, event_id, true, false, 0, 0, 0, now() - random() * interval '20 min' FROM guests"
+        " ON CONFLICT DO NOTHING"
     )
     _copied(
         connection,
@@ -207,10 +209,18 @@ def _caught(ask: Callable[[], object]) -> Asked:
         if statement.lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
             asked.append((statement, parameters))
 
+    first = Reader.first
+
+    async def noted(reader: Reader, wanted: Prepared, **given: Any) -> tuple[Any, ...] | None:
+        asked.append((wanted.sql, wanted.places(given)))
+        return await first(reader, wanted, **given)
+
     event.listen(Engine, "before_cursor_execute", note)
+    Reader.first = noted  # type: ignore[method-assign]
     try:
         ask()
     finally:
+        Reader.first = first  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", note)
     return asked
 

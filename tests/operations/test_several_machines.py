@@ -176,6 +176,9 @@ def _journey(
     for photo in mine(here):
         pictures = [client.get(f"/e/PARTY234/p/{photo}/original") for client in (here, there)]
         assert pictures[0].status_code == 200 and pictures[0].content == pictures[1].content
-    with psycopg.connect(machines.common["DATABASE_URL"]) as connection:
-        names = connection.execute("SELECT count(*) FROM store_users").fetchone()
-    assert names == (5,)  # every process follows a move of the store
+
+    def following() -> int:
+        with psycopg.connect(machines.common["DATABASE_URL"]) as connection:
+            return len(connection.execute("SELECT id FROM store_users").fetchall())
+
+    wait_until(lambda: following() == 5, machines.logs())  # every process follows a move of the store

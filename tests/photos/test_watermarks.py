@@ -20,7 +20,7 @@ from trouvaille import worker
 from trouvaille.core.db import connect, sessions_of, transaction
 from trouvaille.core.storage import Storage
 from trouvaille.operations import stored
-from trouvaille.photos import service
+from trouvaille.photos import mark_tasks, service
 from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
 
@@ -299,6 +299,67 @@ def test_a_photo_whose_original_is_gone_is_marked_from_what_is_shown_and_never_t
     party.mark(text="Another", position="top_left")
     party.run_jobs()
     assert party.jpeg("view") == marked
+
+
+def _seen_by_guests(party: Party) -> list[int]:
+    return [
+        party.guest.get(f"{party.address}/view").status_code,
+        party.guest.get(f"{party.address}/thumb").status_code,
+        party.guest.get("/e/PARTY234/photos?show=all").text.count("data-id="),
+    ]
+
+
+@pytest.mark.parametrize("view", ["broken", "gone"])
+def test_a_photo_that_can_not_be_marked_is_shown_to_no_guest_until_it_can_or_need_not_be(
+    party: Party, storage: Storage, view: str
+) -> None:
+    folder = f"events/{party.owner.event_id}/photos/{party.photo_id}"
+    original, plain = asyncio.run(storage.get(f"{folder}/original")), party.jpeg("view")
+    ((file,),) = party.rows("SELECT renditions->'view'->>'file' FROM photos")
+    asyncio.run(storage.put(f"{folder}/original", b"no picture"))
+    if view == "broken":
+        asyncio.run(storage.put(f"{folder}/{file}", b"no picture either"))
+    else:
+        asyncio.run(storage.delete([f"{folder}/{file}"]))
+    party.mark()
+    party.run_jobs()
+    assert party.rows("SELECT state, reason, mark FROM photos") == [("failed", "unmarked", None)]
+    assert _seen_by_guests(party) == [404, 404, 0]
+    assert "can’t be drawn on this photo" in party.owner.get(f"/studio/{party.owner.event_id}").text
+
+    asyncio.run(storage.put(f"{folder}/{file}", plain))
+    party.unmark()
+    party.run_jobs()
+    assert _seen_by_guests(party) == [200, 200, 1] and party.jpeg("view") == plain
+
+    party.mark()
+    asyncio.run(storage.delete([f"{folder}/{file}"]))
+    party.run_jobs()
+    assert _seen_by_guests(party) == [404, 404, 0]
+    asyncio.run(storage.put(f"{folder}/original", original))
+    assert party.owner.post(f"/studio/{party.owner.event_id}/photos/{party.photo_id}/retry").status_code == 303
+    party.run_jobs()
+    assert _seen_by_guests(party) == [200, 200, 1] and _is_marked(party.jpeg("view"), plain)
+
+
+@pytest.mark.parametrize(("marked", "left"), [(None, "failed"), ("older", "ready")])
+def test_a_photo_over_which_workers_die_keeps_an_older_mark_and_is_not_shown_without_one(
+    party: Party, marked: str | None, left: str
+) -> None:
+    party.mark()
+    party.run_jobs()
+    with psycopg.connect(party.database_url) as connection:
+        connection.execute("UPDATE photos SET mark = %s", (marked,))
+
+    async def give_up() -> None:
+        engine = connect(party.database_url)
+        async with transaction(sessions_of(engine)) as session:
+            asked = {"photo_id": party.photo_id, "event_id": party.owner.event_id}
+            await mark_tasks._give_up(session, asked, "worker_died")
+        await engine.dispose()
+
+    asyncio.run(give_up())
+    assert party.rows("SELECT state FROM photos") == [(left,)]
 
 
 def test_a_picture_is_drawn_once_it_is_ready_replaced_and_removed(party: Party) -> None:

@@ -93,6 +93,28 @@ def test_one_links_while_signed_in_with_the_password_and_a_yes(
     assert "No account here is linked" in sign_on(visitor()).text
 
 
+def test_the_api_lists_and_unlinks_ones_own_and_leaves_the_only_way_in(
+    ada: Visitor, visitor: Visitors, sign_on: SignOn, query: Query
+) -> None:
+    rose, mia, own = visitor(), visitor(), "/api/v1/me/sign-on"
+    _registered(rose, sign_on)
+    mia.register("PARTY234", "mia")
+    (listed,) = rose.get(own).json()["items"]
+    assert listed["shown"] == "Club · rose@example.org" and listed["issuer"].startswith("http")
+    assert mia.get(own).json() == {"items": []}
+    assert visitor().get(own).status_code == 401
+    one = f"{own}/{listed['id']}"
+    assert mia.browser.delete(one).status_code == 404
+    kept = rose.browser.delete(one)
+    assert kept.status_code == 409 and "only way in" in kept.json()["detail"]
+    assert sign_on(mia, "mia-1", "link=1").headers["location"] == "/account/sign-on"
+    assert mia.post("/account/sign-on/link", {"password": PASSWORD}).status_code == 303
+    (linked,) = mia.get(own).json()["items"]
+    assert mia.browser.delete(f"{own}/{linked['id']}").status_code == 204
+    assert mia.get(own).json() == {"items": []}
+    assert len(query("SELECT 1 FROM guest_identities")) == 1
+
+
 def test_nobody_links_without_being_signed_in_or_for_somebody_else(
     ada: Visitor, visitor: Visitors, provider: Provider, sign_on: SignOn, query: Query
 ) -> None:

@@ -9,6 +9,8 @@ export interface Face {
   top: number;
   width: number;
   height: number;
+  /** How far the nose is off the middle between the eyes, by their distance; not every finder can tell. */
+  turned?: number;
 }
 
 const DARK = 38;
@@ -21,6 +23,8 @@ const BLURRED = 1.04;
 const RIVAL = 0.6;
 const WIDTH = { far: 0.26, near: 0.82 };
 const OFF_MIDDLE = 0.17;
+// A head that is turned by some 30 degrees; the server takes a selfie until about 40.
+const TURNED = 0.45;
 
 /** `faces`: null where this browser can't find faces; then only light and sharpness are judged. */
 export function advise(light: Light, faces: readonly Face[] | null): Advice {
@@ -39,7 +43,8 @@ function place(faces: readonly Face[]): Advice {
   if (first.face.width < WIDTH.far) return "far";
   if (first.face.width > WIDTH.near) return "near";
   const [x, y] = offMiddle(first.face);
-  return Math.hypot(x, y) > OFF_MIDDLE ? "middle" : "good";
+  if (Math.hypot(x, y) > OFF_MIDDLE) return "middle";
+  return Math.abs(first.face.turned ?? 0) > TURNED ? "look" : "good";
 }
 
 function offMiddle(face: Face): [number, number] {

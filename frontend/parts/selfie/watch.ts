@@ -84,7 +84,9 @@ export class Watch {
     } else if (changed) {
       this.show(advice, this.wordsFor(advice));
     }
-    if (advice === "good" && this.steady.shown === "good" && this.isAuto) this.tick(faces ? COUNT.faces : COUNT.light);
+    // Seconds that the finder still needs are no reason to take a picture without it.
+    const isReady = advice === "good" && this.steady.shown === "good" && !this.faces.isComing;
+    if (isReady && this.isAuto) this.tick(faces ? COUNT.faces : COUNT.light);
   }
 
   private wordsFor(advice: Advice): string {

@@ -6,14 +6,15 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from trouvaille.accounts import entry, identity, letters, links, service, sessions, throttle, tokens
+from trouvaille.accounts import identity, links, own, service, sessions, tokens
 from trouvaille.accounts.identity import AnyViewer, StaffViewer, ThesePasswords, lifetimes_of
 from trouvaille.accounts.pages import label_of, landing_of
 from trouvaille.accounts.service import Subject, Viewer
-from trouvaille.accounts.tokens import Scope
-from trouvaille.core.errors import N_, Invalid, NotFound, Refused, SignInNeeded
+from trouvaille.core.errors import NotFound, Refused
+from trouvaille.web import whose
 from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
+from trouvaille.web.i18n import LANGUAGES
 from trouvaille.web.render import go, page
 from trouvaille.web.site import Session, ThisSite, address_of
 
@@ -36,17 +37,12 @@ def frame_of(subject: Subject) -> Frame | None:
     return Frame(subject.detail, code, f"/e/{code}/theme.css") if code else None
 
 
-async def _subject(session: Session, viewer: Viewer) -> Subject:
-    subject = await service.subject_of(session, viewer.kind, viewer.id)
-    if subject is None:
-        raise SignInNeeded
-    return subject
-
-
 async def _account(
     request: Request, session: Session, viewer: Viewer, form: Form, error: Refused | None = None
 ) -> Response:
-    subject = await _subject(session, viewer)
+    subject = await service.subject_of_viewer(session, viewer)
+    present = {"display_name": subject.display_name, "locale": subject.locale, "email": subject.email}
+    form.values = present | form.values
     others = [(str(who.id), label_of(who), who.display_name) for who in await sessions.others_of(session, viewer)]
     shown = page(
         request,
@@ -56,6 +52,8 @@ async def _account(
         event=frame_of(subject),
         subject=subject,
         others=others,
+        wished=await own.wished(session, subject),
+        languages=list(LANGUAGES.items()),
         form=form,
         done=request.query_params.get("done"),
     )
@@ -73,27 +71,49 @@ async def change_password(
     request: Request, session: Session, site: ThisSite, viewer: AnyViewer, passwords: ThesePasswords
 ) -> Response:
     form = typed(await request.form(), "old_password", "new_password")
-    # Who finds a browser signed in must not be able to try passwords in it.
-    key = site.vault.fingerprint("attempts", f"own:{viewer.id}")
+    subject = await service.subject_of_viewer(session, viewer)
     try:
-        await throttle.charge(site.sessions, {key: throttle.NAME})
-        subject = await _subject(session, viewer)
-        if not await entry.is_own_password(session, passwords, subject, form.value("old_password")):
-            raise Invalid(N_("This is not your present password."), field="old_password")
+        typed_old = form.value("old_password")
+        await own.prove(site.sessions, session, site.vault, passwords, subject, typed_old, field="old_password")
         await links.change_password(session, passwords, viewer, subject, form.value("new_password"))
     except Refused as error:
         return await _account(request, session, viewer, form.refused(error), error)
-    await throttle.clear(session, [key])
     return go("/account?done=password")
+
+
+@router.post("/name")
+async def change_name(request: Request, session: Session, viewer: AnyViewer) -> Response:
+    form = typed(await request.form(), "display_name", "locale")
+    subject = await service.subject_of_viewer(session, viewer)
+    try:
+        await own.rename(session, subject, form.value("display_name"))
+        await own.speak(session, subject, form.value("locale"))
+    except Refused as error:
+        return await _account(request, session, viewer, form.refused(error), error)
+    return go("/account?done=name")
+
+
+@router.post("/email")
+async def change_email(
+    request: Request, session: Session, site: ThisSite, viewer: AnyViewer, passwords: ThesePasswords
+) -> Response:
+    form = typed(await request.form(), "email", "password")
+    subject = await service.subject_of_viewer(session, viewer)
+    url, password = address_of(request) if site.sends_mail else None, form.value("password")
+    around = (site.sessions, session, site.vault, passwords, subject)
+    try:
+        await own.prove(*around, password, field="password")
+        done = await own.change_email(*around, email=form.value("email"), password=password, public_url=url)
+    except Refused as error:
+        return await _account(request, session, viewer, form.refused(error), error)
+    return go(f"/account?done={'email' if done else 'wished'}")
 
 
 @router.post("/confirm")
 async def confirm_again(request: Request, session: Session, site: ThisSite, viewer: AnyViewer) -> Response:
     if site.sends_mail and not viewer.email_confirmed:
-        key = site.vault.fingerprint("attempts", f"confirming:{viewer.id}")
-        await throttle.charge(site.sessions, {key: throttle.LETTERS})
-        subject = await _subject(session, viewer)
-        await letters.send_confirmation(session, site.vault, subject, public_url=address_of(request))
+        subject = await service.subject_of_viewer(session, viewer)
+        await own.ask_to_confirm(site.sessions, session, site.vault, subject, public_url=address_of(request))
     return go("/account?done=sent")
 
 
@@ -113,7 +133,7 @@ async def devices(request: Request, session: Session, site: ThisSite, viewer: An
     return page(
         request,
         "accounts/devices.html",
-        event=frame_of(await _subject(session, viewer)),
+        event=frame_of(await service.subject_of_viewer(session, viewer)),
         places=await sessions.places(session, viewer, lifetimes=lifetimes_of(site)),
         lifetimes=lifetimes_of(site),
         done=request.query_params.get("done"),
@@ -127,9 +147,13 @@ async def revoke_others(session: Session, viewer: AnyViewer) -> Response:
 
 
 @router.post("/devices/{session_id}/revoke")
-async def revoke(session: Session, viewer: AnyViewer, session_id: UUID) -> Response:
+async def revoke(request: Request, session: Session, viewer: AnyViewer, session_id: UUID) -> Response:
     await sessions.revoke(session, viewer, session_id)
-    return go("/sign-in" if session_id == viewer.session_id else "/account/devices?done=one")
+    if session_id != viewer.session_id:
+        return go("/account/devices?done=one")
+    response = go("/sign-in")
+    response.headers.update(whose.leaving(request))
+    return response
 
 
 async def _tokens(
@@ -142,7 +166,7 @@ async def _tokens(
         status=status,
         here="/account/tokens",
         tokens=await tokens.of(session, viewer),
-        scopes=[(scope.value, tokens.LABELS[scope], scope.value in chosen) for scope in Scope],
+        scopes=[(scope.value, tokens.LABELS[scope], scope.value in chosen) for scope in tokens.on_offer(viewer)],
         labels={scope.value: label for scope, label in tokens.LABELS.items()},
         days=TOKEN_DAYS,
         fresh=fresh,

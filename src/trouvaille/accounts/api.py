@@ -1,4 +1,4 @@
-"""The accounts slice for scripts."""
+"""One's own devices and tokens, for scripts."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,19 +13,6 @@ from trouvaille.web.site import Session, ThisSite
 
 router = APIRouter(prefix="/api/v1", tags=["Account"])
 READ, WRITE = wants(Scope.ACCOUNT_READ), wants(Scope.ACCOUNT_WRITE)
-
-
-class Me(BaseModel):
-    """Whoever asks."""
-
-    kind: str
-    id: UUID
-    display_name: str
-
-
-@router.get("/me", openapi_extra=READ)
-async def me(viewer: AnyViewer) -> Me:
-    return Me(kind=viewer.kind, id=viewer.id, display_name=viewer.display_name)
 
 
 class SessionOut(BaseModel):

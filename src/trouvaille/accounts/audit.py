@@ -1,18 +1,18 @@
 """The audit log: acts that matter for security, in the transaction of the act, with ids and nothing else."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.models import AuditEntry
 from trouvaille.core.clock import now
-from trouvaille.core.errors import N_, Invalid
+from trouvaille.core.errors import N_
+from trouvaille.core.paging import Key, Slice, slice_of
 
 # The trigger lets nothing younger go, whatever the settings say; it is written in migration 0006.
 LEAST_DAYS = 90
@@ -33,6 +33,7 @@ class Act(StrEnum):
     RESET_DONE = "reset.done"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an act
     EMAIL_CONFIRMED = "email.confirmed"
+    EMAIL_CHANGED = "email.changed"
     TOKEN_MADE = "token.made"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     IDENTITY_LINKED = "identity.linked"
@@ -76,6 +77,7 @@ LABELS: dict[str, str] = {
     Act.RESET_DONE: N_("New password set by link"),
     Act.PASSWORD_CHANGED: N_("Password changed"),
     Act.EMAIL_CONFIRMED: N_("E-mail confirmed"),
+    Act.EMAIL_CHANGED: N_("E-mail changed"),
     Act.TOKEN_MADE: N_("Access token made"),
     Act.TOKEN_REVOKED: N_("Access token revoked"),
     Act.IDENTITY_LINKED: N_("Sign-on elsewhere linked"),
@@ -154,48 +156,29 @@ async def note(
     await session.flush()
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some entries, newest first, and where the next page begins."""
-
-    entries: Sequence[AuditEntry]
-    next_cursor: str | None
-
-
-async def entries(session: AsyncSession, *, act: str = "", about: UUID | None = None, after: str = "") -> Page:
-    """One page of the log.
+async def entries(
+    session: AsyncSession, *, act: str = "", about: UUID | None = None, limit: int = PAGE, cursor: str = ""
+) -> Slice[AuditEntry]:
+    """One page of the log, the newest first.
 
     Args:
         act: only this act.
         about: only what this person or event did or had done to it.
-        after: the cursor of the page before.
+        cursor: of the page before.
 
     Raises:
-        Invalid: the cursor is none of ours.
+        NoCursor
     """
-    wanted = select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(PAGE + 1)
+    wanted = select(AuditEntry)
     if act:
         wanted = wanted.where(AuditEntry.act == act)
     if about is not None:
         wanted = wanted.where(
             (AuditEntry.actor_id == about) | (AuditEntry.about_id == about) | (AuditEntry.event_id == about)
         )
-    if after:
-        wanted = wanted.where(tuple_(AuditEntry.at, AuditEntry.id) < _opened(after))
-    found = list(await session.scalars(wanted))
-    shown = found[:PAGE]
-    return Page(shown, f"{shown[-1].at.isoformat()}_{shown[-1].id}" if len(found) > PAGE else None)
-
-
-def _opened(cursor: str) -> tuple[datetime, UUID]:
-    at, _, entry_id = cursor.partition("_")
-    try:
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise Invalid
-        return moment, UUID(entry_id)
-    except ValueError as error:
-        raise Invalid from error
+    keys = (Key(AuditEntry.at, datetime), Key(AuditEntry.id, UUID))
+    shown = await slice_of(session, wanted, keys, limit=limit, cursor=cursor, newest_first=True)
+    return Slice([entry for (entry,) in shown.items], shown.cursor)
 
 
 async def forget(session: AsyncSession, *, older_than_days: int) -> int:

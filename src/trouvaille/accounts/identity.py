@@ -18,6 +18,7 @@ from trouvaille.core.clock import now
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Invalid, SignInNeeded
 from trouvaille.core.secrets import new_token
+from trouvaille.web import whose
 from trouvaille.web.api import SCOPE_KEY
 from trouvaille.web.site import Session, Site, site_of
 
@@ -58,24 +59,24 @@ def lifetimes_of(site: Site) -> Lifetimes:
 
 
 async def identify(request: Request) -> Viewer | None:
-    """The viewer of this request, in a short transaction of its own: a stream must not keep one open for hours.
+    """The viewer of this request. No transaction stays open for it: a stream must not keep one for hours.
 
     Raises:
         SignInNeeded, Forbidden: a bearer token that is unknown, or lacks the route's scope.
     """
     if not hasattr(request.state, "viewer"):
         request.state.viewer = None
-        async with transaction(site_of(request).sessions) as session:
-            request.state.viewer = await _viewer(request, session)
+        request.state.viewer = await _viewer(request)
     viewer: Viewer | None = request.state.viewer
     return viewer
 
 
-async def _viewer(request: Request, session: AsyncSession) -> Viewer | None:
+async def _viewer(request: Request) -> Viewer | None:
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
-        return await tokens.viewer_of(session, token.strip(), scope=_scope(request))
-    return await present_viewer(request, session)
+        async with transaction(site_of(request).sessions) as session:
+            return await tokens.viewer_of(session, token.strip(), scope=_scope(request))
+    return await viewer_now(request)
 
 
 def _scope(request: Request) -> str | None:
@@ -83,6 +84,13 @@ def _scope(request: Request) -> str | None:
     extra = getattr(request.scope.get("route"), "openapi_extra", None) or {}
     scope: str | None = extra.get(SCOPE_KEY)
     return scope
+
+
+async def viewer_now(request: Request) -> Viewer | None:
+    """As ``present_viewer``, for whoever holds no transaction: in one round trip."""
+    site = site_of(request)
+    cookie = request.cookies.get(cookie_name(request))
+    return await sessions.recognise(site.reader, site.sessions, cookie, lifetimes=lifetimes_of(site))
 
 
 async def present_viewer(request: Request, session: AsyncSession) -> Viewer | None:
@@ -164,6 +172,7 @@ async def sign_out(request: Request, session: Session, response: Response, viewe
         await audit.note(session, Act.SIGNED_OUT, by=viewer, event_id=viewer.event_id)
     await sessions.end(session, request.cookies.get(cookie_name(request)))
     response.delete_cookie(cookie_name(request), httponly=True, samesite="lax", secure=_is_https(request))
+    response.headers.update(whose.leaving(request))
 
 
 def known_browser(request: Request) -> KnownBrowser | None:

@@ -38,6 +38,26 @@ CONFIRM = Draft(
         N_("If you have no such account, there is nothing to do."),
     ),
 )
+NEW_ADDRESS = Draft(
+    subject=N_("Please confirm your new address"),
+    paragraphs=(
+        N_("Hello,"),
+        N_("somebody, most likely you, wants an account of %(where)s to have this address from now on."),
+    ),
+    link=(N_("Use this address"), ""),
+    after=(
+        N_("The link works once, for seven days. Until then everything stays as it is."),
+        N_("If you have no such account, there is nothing to do."),
+    ),
+)
+OLD_ADDRESS = Draft(
+    subject=N_("Your account has another address now"),
+    paragraphs=(
+        N_("Hello,"),
+        N_("your account of %(where)s had this address. From now on it has another one, which you asked for."),
+        N_("If it was not you, please write to the people who run this server."),
+    ),
+)
 
 
 async def ask_for_reset(sessions: Sessions, session: AsyncSession, vault: Vault, *, email: str, address: str) -> None:
@@ -75,9 +95,22 @@ async def send_confirmation(session: AsyncSession, vault: Vault, subject: Subjec
     await _send(session, vault, CONFIRM, subject, f"{public_url}/confirm/{token}")
 
 
-async def _send(session: AsyncSession, vault: Vault, draft: Draft, to: Subject, address: str) -> None:
-    assert draft.link is not None
-    addressed = Draft(draft.subject, draft.paragraphs, (draft.link[0], address), draft.after)
+async def send_new_address(session: AsyncSession, vault: Vault, subject: Subject, email: str, link: str) -> None:
+    """Ask at an address that somebody wants to have whether it is theirs."""
+    await _send(session, vault, NEW_ADDRESS, subject, link, email=email)
+
+
+async def tell_old_address(session: AsyncSession, vault: Vault, subject: Subject, email: str) -> None:
+    """Say at somebody's address that they have another one now, unless that differs in capitals alone."""
+    if subject.email.lower() != email.lower():
+        await _send(session, vault, OLD_ADDRESS, subject)
+
+
+async def _send(
+    session: AsyncSession, vault: Vault, draft: Draft, to: Subject, address: str = "", *, email: str = ""
+) -> None:
+    link = (draft.link[0], address) if draft.link else None
+    addressed = Draft(draft.subject, draft.paragraphs, link, draft.after)
     where = to.detail if to.kind == "guest" else "Trouvaille"
-    letter = letters.write(addressed, to=to.email, locale=to.locale, where=where)
+    letter = letters.write(addressed, to=email or to.email, locale=to.locale, where=where)
     await mail.post(session, vault, letter)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from trouvaille.accounts import identity, letters, links
+from trouvaille.accounts import identity, letters, links, own
 from trouvaille.accounts.identity import MaybeViewer, ThesePasswords
 from trouvaille.accounts.models import Purpose
 from trouvaille.accounts.pages import label_of, landing_of
@@ -95,13 +95,13 @@ async def reset(request: Request, session: Session, site: ThisSite, passwords: T
 @router.get("/confirm/{token}")
 async def confirm_form(request: Request, session: Session, token: str) -> Response:
     # Mail programs look at links by themselves, so looking changes nothing.
-    _, (subject, *_) = await links.opened(session, Purpose.CONFIRM, token)
-    return page(request, "accounts/confirm.html", email=subject.email, confirmed=False)
+    row, (subject, *_) = await links.opened(session, Purpose.CONFIRM, token)
+    return page(request, "accounts/confirm.html", email=row.email or subject.email, confirmed=False)
 
 
 @router.post("/confirm/{token}")
-async def confirm(request: Request, session: Session, viewer: MaybeViewer, token: str) -> Response:
-    subject = await links.confirm(session, token)
+async def confirm(request: Request, session: Session, site: ThisSite, viewer: MaybeViewer, token: str) -> Response:
+    subject, email = await own.confirm(session, site.vault, token)
     if viewer is not None and viewer.id == subject.id:
         return go("/account?done=confirmed")
-    return page(request, "accounts/confirm.html", here="/sign-in", email=subject.email, confirmed=True)
+    return page(request, "accounts/confirm.html", here="/sign-in", email=email, confirmed=True)

@@ -31,11 +31,20 @@ async def who_has(session: AsyncSession, email: str) -> list[Subject]:
     return [who for kind in SUBJECTS.values() for who in await kind.by_email(session, email.strip()[:254])]
 
 
-async def make(session: AsyncSession, purpose: Purpose, subjects: Sequence[Subject], *, mailed: bool) -> str:
+async def make(
+    session: AsyncSession,
+    purpose: Purpose,
+    subjects: Sequence[Subject],
+    *,
+    mailed: bool,
+    email: str | None = None,
+    password_hash: str | None = None,
+) -> str:
     """A link for these accounts; returns its token, which is kept nowhere else.
 
     Args:
         mailed: whether it goes to the address of the accounts, and so proves that somebody reads it.
+        email, password_hash: what they have instead of the present ones once it is followed.
     """
     token = new_token()
     row = Link(
@@ -44,6 +53,8 @@ async def make(session: AsyncSession, purpose: Purpose, subjects: Sequence[Subje
         subjects=[[who.kind, str(who.id)] for who in subjects],
         mailed=mailed,
         expires_at=now() + LASTS[purpose],
+        email=email,
+        password_hash=password_hash,
     )
     session.add(row)
     await session.flush()
@@ -118,28 +129,22 @@ async def reset(
         await audit.note(session, Act.RESET_DONE, by=who, event_id=who.event_id)
     await throttle.clear(session, [name_key(vault, name) for who in meant for name in who.names])
     await session.delete(row)
-    await _drop_others(session, meant)
+    for who in meant:
+        await drop(session, who, Purpose.RESET)
     return meant
 
 
-async def _drop_others(session: AsyncSession, subjects: Sequence[Subject]) -> None:
-    """End every other reset link of an account that has just got a new password."""
-    for who in subjects:
-        theirs = Link.subjects.contains([[who.kind, str(who.id)]])
-        await session.execute(delete(Link).where(Link.purpose == Purpose.RESET, theirs))
+async def drop(session: AsyncSession, subject: Subject, *purposes: Purpose) -> None:
+    """End links of somebody whose password or address has just changed."""
+    theirs = Link.subjects.contains([[subject.kind, str(subject.id)]])
+    await session.execute(delete(Link).where(Link.purpose.in_(purposes), theirs))
 
 
-async def confirm(session: AsyncSession, token: str) -> Subject:
-    """Keep that an address is its owner's.
-
-    Raises:
-        LinkOver
-    """
-    row, (subject, *_) = await opened(session, Purpose.CONFIRM, token)
+async def confirm(session: AsyncSession, row: Link, subject: Subject) -> None:
+    """Keep that an address is its owner's, and use the link up."""
     await confirm_email(session, subject)
     await audit.note(session, Act.EMAIL_CONFIRMED, by=subject, event_id=subject.event_id)
     await session.delete(row)
-    return subject
 
 
 async def change_password(
@@ -153,7 +158,7 @@ async def change_password(
     check_password(password, field="new_password")
     await set_password(session, passwords, subject, password)
     await sessions.end_all(session, subject.id, but=viewer.session_id)
-    await _drop_others(session, [subject])
+    await drop(session, subject, Purpose.RESET)
     await audit.note(session, Act.PASSWORD_CHANGED, by=viewer, event_id=viewer.event_id)
 
 

@@ -134,6 +134,10 @@ class Link(Identified, Base):
     # A link that somebody handed over proves nothing about a mailbox.
     mailed: Mapped[bool]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    # Who asked for another address gets it by the link that was sent there, with what is kept of their password then:
+    # that depends on the names one signs in with.
+    email: Mapped[str | None] = mapped_column(String(254))
+    password_hash: Mapped[str | None] = mapped_column(String(200))
 
 
 class ApiToken(Identified, Base):

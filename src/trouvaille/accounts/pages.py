@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from trouvaille.accounts import entry, identity, letters, service
+from trouvaille.accounts import entry, identity, service
+from trouvaille.accounts.arrival import welcome
 from trouvaille.accounts.entry import Attempt
 from trouvaille.accounts.identity import MaybeViewer, ThesePasswords
 from trouvaille.accounts.models import Role
@@ -21,7 +22,7 @@ from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.i18n import gettext
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite, address_of, site_of
+from trouvaille.web.site import Session, ThisSite, site_of
 
 router = APIRouter(include_in_schema=False)
 CHOICE_S = 300
@@ -163,16 +164,6 @@ async def setup(request: Request, session: Session, site: ThisSite, passwords: T
         shown = form.refused(error)
         shown.values["token"] = form.value("token")
         return page(request, "accounts/setup.html", status=status_of(error), form=shown)
-    return await welcome(request, session, "staff", staff.id, "/studio")
-
-
-async def welcome(request: Request, session: Session, kind: Kind, subject_id: UUID, address: str) -> Response:
-    """Sign somebody in who has just made their account, and ask them to confirm their address."""
-    site, response = request.app.state.site, go(address)
-    subject = await service.subject_of(session, kind, subject_id)
-    if subject is None:
-        raise NotFound
-    await identity.sign_in(request, session, response, subject)
-    if site.sends_mail and not subject.email_confirmed:
-        await letters.send_confirmation(session, site.vault, subject, public_url=address_of(request))
+    response = go("/studio")
+    await welcome(request, session, response, "staff", staff.id)
     return response

@@ -27,7 +27,7 @@ async def audit_log(
     viewer: Administrator,
     act: str = "",
     about: Annotated[str, Query(max_length=100)] = "",
-    after: Annotated[str, Query(max_length=200)] = "",
+    after: Annotated[str, Query(max_length=2000)] = "",
 ) -> Response:
     form, wanted = Form({"act": act if act in set(Act) else "", "about": about}), None
     if about.strip():
@@ -36,13 +36,13 @@ async def audit_log(
         except ValueError:
             wrong = Invalid(N_("This is no id. Copy one from a line below."), field="about")
             form = form.refused(wrong)
-    shown = await audit.entries(session, act=form.value("act"), about=wanted, after=after)
+    shown = await audit.entries(session, act=form.value("act"), about=wanted, cursor=after)
     return page(
         request,
         "accounts/audit.html",
         status=422 if form.errors else 200,
-        entries=shown.entries,
-        next_cursor=shown.next_cursor,
+        entries=shown.items,
+        next_cursor=shown.cursor,
         labels=audit.LABELS,
         acts=list(audit.LABELS.items()),
         form=form,

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import Select, delete, func, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
 from trouvaille.accounts.audit import Act
-from trouvaille.accounts.models import PasswordRecipe, Role, Staff, StaffIdentity
+from trouvaille.accounts.models import Link, PasswordRecipe, Role, Staff, StaffIdentity
 from trouvaille.accounts.passwords import NO_PASSWORD, Passwords, check_password
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, InvalidForm, SignInNeeded
@@ -94,7 +94,7 @@ class Subjects:
     """How a slice answers for its kind of people.
 
     ``table`` has the columns ``id``, ``email``, ``email_confirmed_at`` and ``password_hash``; ``identities`` is a
-    ``LinkedIdentity``.
+    ``LinkedIdentity``. ``briefly`` selects ``BRIEF`` of all of them: what every request asks about who sends it.
     """
 
     table: type[Any]
@@ -103,8 +103,11 @@ class Subjects:
     by_name: Callable[[AsyncSession, str], Awaitable[Sequence[Candidate]]]
     by_email: Callable[[AsyncSession, str], Awaitable[Sequence[Subject]]]
     by_identity: Callable[[AsyncSession, str, str], Awaitable[Sequence[Subject]]]
+    briefly: Select[*tuple[Any, ...]]
 
 
+# In this order: the fields of a ``Viewer`` but for the session and the kind.
+BRIEF = ("id", "display_name", "role", "event_id", "event_code", "email_confirmed")
 # Slices above register here, since an upward import is not allowed.
 SUBJECTS: dict[Kind, Subjects] = {}
 # What an event is called, for the sign-in page that its guests come to.
@@ -239,13 +242,40 @@ async def _staff_by_identity(session: AsyncSession, issuer: str, subject: str) -
     return [_as_subject(staff) for staff in found]
 
 
-SUBJECTS["staff"] = Subjects(Staff, StaffIdentity, _staff_by_id, _staff_by_name, _staff_by_email, _staff_by_identity)
+SUBJECTS["staff"] = Subjects(
+    Staff,
+    StaffIdentity,
+    _staff_by_id,
+    _staff_by_name,
+    _staff_by_email,
+    _staff_by_identity,
+    briefly=select(
+        Staff.id,
+        Staff.display_name,
+        Staff.role,
+        null().label("event_id"),
+        null().label("event_code"),
+        Staff.email_confirmed_at.is_not(None).label("email_confirmed"),
+    ),
+)
 
 
 async def subject_of(session: AsyncSession, kind: str, subject_id: UUID) -> Subject | None:
     """Somebody by kind and id; None when they are gone."""
     subjects = SUBJECTS.get(kind)  # type: ignore[call-overload]
     return await subjects.by_id(session, subject_id) if subjects else None
+
+
+async def subject_of_viewer(session: AsyncSession, viewer: Viewer) -> Subject:
+    """Whoever asks, with all that is known of them.
+
+    Raises:
+        SignInNeeded: they are gone since the request began.
+    """
+    subject = await subject_of(session, viewer.kind, viewer.id)
+    if subject is None:
+        raise SignInNeeded
+    return subject
 
 
 async def event_name(session: AsyncSession, code: str) -> str | None:
@@ -298,6 +328,9 @@ async def set_password(session: AsyncSession, passwords: Passwords, subject: Sub
     table = SUBJECTS[subject.kind].table
     made = await passwords.hash(session, password, subject.names)
     await session.execute(update(table).where(table.id == subject.id).values(password_hash=made))
+    # A wish for another address holds what was kept of the older password.
+    theirs = Link.subjects.contains([[subject.kind, str(subject.id)]])
+    await session.execute(delete(Link).where(Link.email.is_not(None), theirs))
 
 
 async def confirm_email(session: AsyncSession, subject: Subject) -> None:

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, DateTime, LargeBinary, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
 from trouvaille.accounts.audit import Act
 from trouvaille.accounts.devices import Device
 from trouvaille.accounts.models import Proof, SignedIn
-from trouvaille.accounts.service import Subject, Viewer, subject_of
+from trouvaille.accounts.service import BRIEF, SUBJECTS, Kind, Subject, Viewer, subject_of
 from trouvaille.core.clock import now
+from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import NotFound
+from trouvaille.core.reading import Prepared, Reader, place
 from trouvaille.core.secrets import new_token, token_hash
 
 SEEN_EVERY = timedelta(minutes=5)
@@ -69,6 +72,48 @@ async def viewer_of(session: AsyncSession, token: str | None, *, lifetimes: Life
     if signed_in.last_seen_at < moment - SEEN_EVERY:
         await session.execute(update(SignedIn).where(SignedIn.id == signed_in.id).values(last_seen_at=moment))
     return as_viewer(subject, signed_in.id)
+
+
+@cache
+def _who() -> tuple[list[Kind], Prepared]:
+    """A living session with whom it belongs to, in one query: a few columns of each kind of people, of which one has
+    them. Made at the first use, when all slices have registered."""
+    kinds = list(SUBJECTS)
+    briefly = [SUBJECTS[kind].briefly.subquery() for kind in kinds]
+    wanted = select(
+        SignedIn.id, SignedIn.kind, SignedIn.last_seen_at, *(each.c[name] for each in briefly for name in BRIEF)
+    ).select_from(SignedIn)
+    for kind, each in zip(kinds, briefly, strict=True):
+        wanted = wanted.outerjoin(each, and_(SignedIn.kind == kind, each.c.id == SignedIn.subject_id))
+    moments = DateTime(timezone=True)
+    return kinds, Prepared(
+        wanted.where(
+            SignedIn.token_hash == place("token", LargeBinary()),
+            SignedIn.expires_at > place("moment", moments),
+            SignedIn.last_seen_at > place("idle_since", moments),
+        )
+    )
+
+
+async def recognise(reader: Reader, sessions: Sessions, token: str | None, *, lifetimes: Lifetimes) -> Viewer | None:
+    """As ``viewer_of``, in one round trip: every request asks this first."""
+    if not token:
+        return None
+    (kinds, wanted), moment = _who(), now()
+    row = await reader.first(
+        wanted, token=token_hash(token), moment=moment, idle_since=moment - timedelta(days=lifetimes.idle_days)
+    )
+    if row is None or row[1] not in kinds:
+        return None
+    session_id, kind, last_seen_at, *columns = row
+    first = kinds.index(kind) * len(BRIEF)
+    known = dict(zip(BRIEF, columns[first : first + len(BRIEF)], strict=True))
+    if known["id"] is None:
+        return None
+    if last_seen_at < moment - SEEN_EVERY:
+        async with transaction(sessions) as session:
+            await session.execute(update(SignedIn).where(SignedIn.id == session_id).values(last_seen_at=moment))
+    return Viewer(session_id=session_id, kind=kind, **known)
 
 
 def as_viewer(subject: Subject, session_id: UUID) -> Viewer:

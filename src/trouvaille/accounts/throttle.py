@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.models import Attempts
 from trouvaille.core.clock import now
-from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.db import Sessions, statement_alone, transaction
 from trouvaille.core.errors import N_, TooMany
 
 FORGOTTEN_AFTER = timedelta(days=2)
@@ -56,10 +56,6 @@ class Pace:
         over = round(level) - self.free
         return 0.0 if over <= 0 else min(self.first_s * 2.0 ** min(over - 1, 40), self.longest_s)
 
-    def later(self, level: float, passed_s: float) -> float:
-        """The count after some seconds without an attempt."""
-        return max(0.0, level - passed_s / self.forgets_one_in_s)
-
 
 # Four guesses an hour in the long run, far below what a password of ten characters has to fear.
 NAME = Pace(free=5, first_s=2, longest_s=15 * 60, forgets_one_in_s=10 * 60)
@@ -82,6 +78,39 @@ def network_of(host: str | None) -> str:
     return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
 
+# One statement in a transaction of its own: everybody of an event counts in the same row, so its lock is held for as
+# long as the database takes, and never while this process is busy with others. A count that waits is left as it is,
+# which the condition of the update judges by the row as it is when it is locked. Keys are locked in their order, so
+# that two attempts can't wait for each other. A machine that crashes may forget the last counts; in return nobody
+# waits for its disk.
+_PASSED = "greatest(extract(epoch FROM CAST(:moment AS timestamptz) - {row}.at), 0)"
+_WAIT = (
+    "CASE WHEN round({row}.level) <= given.free THEN 0 ELSE least(given.longest_s,"
+    " given.first_s * power(2, least(round({row}.level) - given.free - 1, 40))) END - " + _PASSED
+)
+_GIVEN = """
+given AS MATERIALIZED (
+    SELECT * FROM unnest(CAST(:keys AS bytea[]), CAST(:free AS float8[]), CAST(:first_s AS float8[]),
+                         CAST(:longest_s AS float8[]), CAST(:forgets_s AS float8[]))
+               AS given (key, free, first_s, longest_s, forgets_s)
+)"""
+_CHARGE = text(f"""
+WITH {_GIVEN},
+waits AS (
+    SELECT coalesce(max({_WAIT.format(row="known")}), 0) AS most_s FROM attempts known JOIN given USING (key)
+),
+hurry AS (SELECT set_config('synchronous_commit', 'off', true))
+INSERT INTO attempts (key, level, at)
+SELECT key, 1, CAST(:moment AS timestamptz) FROM given, waits, hurry WHERE most_s <= 0 ORDER BY key
+    ON CONFLICT (key) DO UPDATE
+   SET level = (SELECT greatest(0, attempts.level - {_PASSED.format(row="attempts")} / given.forgets_s) + 1
+                  FROM given WHERE given.key = excluded.key),
+       at = excluded.at
+ WHERE (SELECT {_WAIT.format(row="attempts")} FROM given WHERE given.key = excluded.key) <= 0
+RETURNING key, level
+""")  # noqa: S608 - made of the words above
+
+
 async def charge(sessions: Sessions, charges: Charges) -> float:
     """Count an attempt, in a transaction of its own, so that the next one sees it whatever becomes of this.
 
@@ -90,27 +119,24 @@ async def charge(sessions: Sessions, charges: Charges) -> float:
 
     Raises:
         TooOften: one of the keys has to wait; then nothing is counted, so that trying on does not prolong the wait.
+            Of several attempts at the same moment one may be counted by its other keys.
     """
-    async with transaction(sessions) as session:
-        # A machine that crashes may forget the last counts; in return nobody waits for its disk.
-        await session.execute(text("SET LOCAL synchronous_commit = off"))
-        # In the order of their keys, so that two attempts can't wait for each other.
-        fresh = [{"key": key, "level": 0.0, "at": now()} for key in sorted(charges)]
-        # Setting a level to itself locks its row until the end of the transaction.
-        held = (
-            insert(Attempts)
-            .values(fresh)
-            .on_conflict_do_update(index_elements=[Attempts.key], set_={"level": Attempts.level})
-        )
-        found, moment = list(await session.scalars(held.returning(Attempts))), now()
-        waits = [_left_s(row, charges[row.key], moment) for row in found]
-        if max(waits) > 0:
-            raise TooOften(max(waits))
-        for row in found:
-            pace = charges[row.key]
-            row.level = pace.later(row.level, _passed_s(row, moment)) + 1
-            row.at = moment
-        return max(charges[row.key].wait_s(row.level) for row in found)
+    keys = sorted(charges)
+    paces = [charges[key] for key in keys]
+    places = {
+        "keys": keys,
+        "free": [float(pace.free) for pace in paces],
+        "first_s": [float(pace.first_s) for pace in paces],
+        "longest_s": [float(pace.longest_s) for pace in paces],
+        "forgets_s": [float(pace.forgets_one_in_s) for pace in paces],
+        "moment": now(),
+    }
+    async with statement_alone(sessions) as session:
+        counted = (await session.execute(_CHARGE, places)).all()
+    if len(counted) < len(keys):
+        await check(sessions, charges)
+        raise TooOften(1)  # the wait has ended meanwhile
+    return max(charges[bytes(key)].wait_s(level) for key, level in counted)
 
 
 def _left_s(row: Attempts, pace: Pace, moment: datetime) -> float:

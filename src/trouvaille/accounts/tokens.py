@@ -35,18 +35,28 @@ class Scope(StrEnum):
     PHOTOS_WRITE = "photos:write"
     GUESTS_READ = "guests:read"
     GUESTS_WRITE = "guests:write"
+    SERVER_READ = "server:read"
+    SERVER_WRITE = "server:write"
 
 
 LABELS: dict[Scope, str] = {
     Scope.ACCOUNT_READ: N_("See whose token it is, its devices and tokens"),
-    Scope.ACCOUNT_WRITE: N_("Sign out devices and revoke tokens"),
+    Scope.ACCOUNT_WRITE: N_("Change your account, sign out devices and revoke tokens"),
     Scope.EVENTS_READ: N_("See events"),
     Scope.EVENTS_WRITE: N_("Create, change and delete events"),
     Scope.PHOTOS_READ: N_("See and download photos"),
     Scope.PHOTOS_WRITE: N_("Add and delete photos"),
     Scope.GUESTS_READ: N_("See guests"),
     Scope.GUESTS_WRITE: N_("Invite and remove guests"),
+    Scope.SERVER_READ: N_("See staff and the audit log"),
+    Scope.SERVER_WRITE: N_("Invite, change and delete staff"),
 }
+FOR_ADMINISTRATORS = {Scope.SERVER_READ, Scope.SERVER_WRITE}
+
+
+def on_offer(viewer: Viewer) -> list[Scope]:
+    """What a token of the viewer may be good for."""
+    return [scope for scope in Scope if viewer.is_administrator or scope not in FOR_ADMINISTRATORS]
 
 
 def wants(scope: Scope) -> dict[str, str]:
@@ -70,7 +80,7 @@ async def make(
         Conflict: there are too many.
     """
     name = clean_name(name, field="name")
-    known = [scope.value for scope in Scope if scope.value in scopes]
+    known = [scope.value for scope in on_offer(viewer) if scope.value in scopes]
     if not known:
         raise Invalid(N_("Choose at least one."), field="scopes")
     if len(await of(session, viewer)) >= AT_MOST:

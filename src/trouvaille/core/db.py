@@ -1,5 +1,6 @@
 """The database: declarative base, engine, sessions, and locks that end with their transaction."""
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -7,10 +8,14 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import DateTime, Enum, MetaData, Uuid, text
+import psycopg
+from sqlalchemy import DateTime, Enum, MetaData, Uuid, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 # Alembic needs stable names to drop a constraint by.
 NAMING = {
@@ -55,14 +60,35 @@ def plain_url(url: str) -> str:
 
 def connect(url: str, *, pool_size: int = 10, application: str = "trouvaille") -> AsyncEngine:
     """An engine with a bounded pool; a request that finds it empty waits 10 s, then fails as busy."""
-    return create_async_engine(
+    engine = create_async_engine(
         driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
-        connect_args={"application_name": application, "connect_timeout": 10},
+        connect_args={"application_name": application, "connect_timeout": 10, **_KEEPALIVE},
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_dead)
+    return engine
+
+
+# A database behind a network that drops connections without a word is noticed within a minute.
+_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+
+
+def _refuse_dead(connection: DBAPIConnection, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Have the pool replace a connection whose other end is gone: what its socket knows, without asking the database.
+
+    SQLAlchemy's own way asks it at each use, a tenth of what a small page costs.
+    """
+    driver = connection.driver_connection
+    try:
+        watched = select.poll()
+        watched.register(driver.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+        # Nobody speaks to an idle connection but to end it.
+        if watched.poll(0):
+            raise DisconnectionError("the database ended the connection")
+    except psycopg.Error as error:
+        raise DisconnectionError("the connection is closed") from error
 
 
 def sessions_of(engine: AsyncEngine) -> Sessions:
@@ -74,6 +100,14 @@ def sessions_of(engine: AsyncEngine) -> Sessions:
 async def transaction(sessions: Sessions) -> AsyncIterator[AsyncSession]:
     """One transaction: committed when the block ends well, rolled back otherwise."""
     async with sessions() as session, session.begin():
+        yield session
+
+
+@asynccontextmanager
+async def statement_alone(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """For one statement, which is a transaction of its own: one round trip instead of three."""
+    async with sessions() as session:
+        await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield session
 
 

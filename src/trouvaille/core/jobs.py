@@ -21,7 +21,7 @@ from uuid import UUID
 import procrastinate
 import psycopg
 import structlog
-from procrastinate import JobContext, PsycopgConnector, RetryStrategy
+from procrastinate import JobContext, PsycopgConnector, RetryDecision, RetryStrategy
 from sqlalchemy import BigInteger, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -32,6 +32,7 @@ from trouvaille.core import metrics, traces
 from trouvaille.core.clock import now
 from trouvaille.core.db import Base, Sessions, lock_exclusive, lock_shared, raw_connection, transaction
 from trouvaille.core.errors import Unavailable
+from trouvaille.core.push_services import PushServices
 from trouvaille.core.relay import Relay
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
@@ -70,7 +71,8 @@ class Work:
     ``engine`` is the face engine that the settings choose, as ``matching.engine`` describes it; ``rekognition`` is the
     AWS account, None where nothing of ours can lie there. Only job modules know their types.
     ``relay`` is a ``Relay``, None where no mail server is set; ``public_url`` is the address that links in mails begin
-    with; in the ``quiet_hours``, from and until, nobody is told of new photos.
+    with; in the ``quiet_hours``, from and until, nobody is told of new photos. ``push`` are connections to push
+    services, None where nobody is told that way.
     """
 
     sessions: Sessions
@@ -84,6 +86,7 @@ class Work:
     # What imports may do, as ``imports.rules`` describes it.
     imports: Any = None
     quiet_hours: tuple[int, int] = (22, 8)
+    push: PushServices | None = None
 
     async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:
         """Run something heavy beside the event loop, so that the heartbeat goes on.
@@ -93,6 +96,17 @@ class Work:
         timed = metrics.timed(metrics.ENGINE_S.labels(getattr(act, "__name__", "other")))
         with timed, traces.span(getattr(act, "__name__", "other")):
             return await asyncio.get_running_loop().run_in_executor(self.threads, partial(act, *given, **named))
+
+
+class _Patient(RetryStrategy):
+    """Waits longer each time, or for as long as the error says that it should be waited (``wait_s``)."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: procrastinate.jobs.Job) -> RetryDecision | None:
+        decision = super().get_retry_decision(exception=exception, job=job)
+        until = now() + timedelta(seconds=getattr(exception, "wait_s", 0.0))
+        if decision is not None and decision.retry_at is not None and decision.retry_at < until:
+            return RetryDecision(retry_at=until)
+        return decision
 
 
 JobBody = Callable[Concatenate[Work, ...], Awaitable[None]]
@@ -108,7 +122,8 @@ def job(name: str, *, queue: str, abandon: Abandon | None = None, tries: int = T
             ``internal``) when the job is given up for good.
         tries: how often a job with a transient error is begun at most.
 
-    Transient errors (database or store away) are tried again after 2, 4, 8 … seconds; others are not.
+    Transient errors (database or store away) are tried again after 2, 4, 8 … seconds, or after the error's own
+    ``wait_s`` where that is longer; others are not.
     """
 
     def declare(body: JobBody) -> JobBody:
@@ -119,7 +134,7 @@ def job(name: str, *, queue: str, abandon: Abandon | None = None, tries: int = T
             name=name,
             queue=queue,
             pass_context=True,
-            retry=RetryStrategy(max_attempts=tries - 1, exponential_wait=2, retry_exceptions=set(TRANSIENT)),
+            retry=_Patient(max_attempts=tries - 1, exponential_wait=2, retry_exceptions=set(TRANSIENT)),
         )
         async def run(context: JobContext, /, **args: Any) -> None:
             work: Work = context.additional_context["work"]

@@ -6,6 +6,7 @@ state once, not a backlog.
 
 import asyncio
 import json
+import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -21,6 +22,12 @@ from trouvaille.core.errors import N_, Unavailable
 
 log = structlog.get_logger()
 CHANNEL = "trouvaille_live"
+ARRIVED = "arrived"
+"""An event that is told without hurry: there is more of what all may see, and nothing is gone or anybody's own."""
+LONGEST_S = 15.0
+"""However many pages are open: a live wall is one of them."""
+PAGES_TOLD_PER_S = 50
+"""So many pages of a process look for what has arrived in a second; with more open pages, each looks less often."""
 
 
 async def publish(session: AsyncSession, topic: str, event: str = "changed", **data: Any) -> None:
@@ -50,17 +57,24 @@ class Listener:
     def __init__(self) -> None:
         self._pending: dict[str, dict[str, Any]] = {}
         self._wake = asyncio.Event()
+        self._later: asyncio.TimerHandle | None = None
 
-    def offer(self, event: str, data: dict[str, Any]) -> None:
-        """Leave a message; it replaces an older one of the same event."""
+    def offer(self, event: str, data: dict[str, Any], *, within_s: float = 0.0) -> None:
+        """Leave a message, to be taken in this time; it replaces an older one of the same event."""
         self._pending[event] = data
-        self._wake.set()
+        if within_s <= 0:
+            self._wake.set()
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(within_s, self._wake.set)
 
     async def take(self, timeout_s: float) -> dict[str, dict[str, Any]]:
         """All messages that wait, at most ``timeout_s`` from now; empty when nothing came."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), timeout_s)
         self._wake.clear()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         pending, self._pending = self._pending, {}
         return pending
 
@@ -152,8 +166,13 @@ class Hub:
 
     def _dispatch(self, payload: str) -> None:
         message = json.loads(payload)
-        for listener in self._listeners.get(message["topic"], ()):
-            listener.offer(message["event"], message["data"])
+        listeners = self._listeners.get(message["topic"], ())
+        within_s = 0.0
+        if message["event"] == ARRIVED and len(listeners) > PAGES_TOLD_PER_S // 2:
+            within_s = min(len(listeners) / PAGES_TOLD_PER_S, LONGEST_S)
+        for listener in listeners:
+            spread = random.uniform(0.5, 1.5)  # noqa: S311 - not all at the same moment, that is all
+            listener.offer(message["event"], message["data"], within_s=within_s * spread)
 
     def _tell_all(self, event: str) -> None:
         for group in self._listeners.values():

@@ -55,6 +55,9 @@ STORAGE_ERRORS = Counter(
     "trouvaille_storage_errors", "Calls of the object store that failed.", ("verb",), registry=REGISTRY
 )
 MAIL = Counter("trouvaille_mail", "Letters that were handed to the relay, or not.", ("outcome",), registry=REGISTRY)
+PUSH = Counter(
+    "trouvaille_push", "Notices that were handed to a push service, or not.", ("outcome",), registry=REGISTRY
+)
 TURNED_AWAY = Counter(
     "trouvaille_turned_away", "Requests that were asked to come back later.", ("reason",), registry=REGISTRY
 )

@@ -11,17 +11,20 @@ import json
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from trouvaille.core.errors import Invalid
+from trouvaille.core.errors import Invalid, NotFound
 
 # 31 signs that nobody confuses when a code is read aloud or copied from a table card: no 0 O, 1 I L, no vowel
 # but A E U, which keeps most words out. 31^8 is 8.5e11 codes.
 CODE_SIGNS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+LINK_BYTES: Final = 16
 
 
 def load_key(path: Path) -> bytes:
@@ -65,10 +68,34 @@ class Vault:
         derived = HKDF(algorithm=SHA256(), length=12, salt=None, info=b"setup").derive(self._key)
         return "".join(CODE_SIGNS[byte % len(CODE_SIGNS)] for byte in derived)
 
+    def push_seed(self) -> bytes:
+        """48 bytes of which the instance's key for web push is made: the same on all machines, and after a restore."""
+        return HKDF(algorithm=SHA256(), length=48, salt=None, info=b"web push").derive(self._key)
+
     def fingerprint(self, purpose: str, text: str) -> bytes:
         """32 bytes that stand for a text which must not be kept; nobody without the key can find it by trying."""
         key = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"fingerprint:{purpose}".encode()).derive(self._key)
         return hmac.digest(key, text.encode(), "sha256")
+
+    def link(self, purpose: str, row_id: UUID) -> str:
+        """What an address is made of whose holder may do one thing with one row, for ever and without a table."""
+        signed = self.fingerprint(purpose, row_id.hex)[:LINK_BYTES]
+        return base64.urlsafe_b64encode(row_id.bytes + signed).decode().rstrip("=")
+
+    def linked(self, purpose: str, text: str) -> UUID:
+        """The row that a link of the same purpose is about; it may be gone.
+
+        Raises:
+            NotFound: the link was changed.
+        """
+        try:
+            row_id = UUID(bytes=base64.urlsafe_b64decode(text[:100] + "=" * (-len(text) % 4))[:16])
+        except ValueError as error:
+            raise NotFound from error
+        # The whole text: its last sign could be written in four ways otherwise.
+        if not hmac.compare_digest(text.encode(), self.link(purpose, row_id).encode()):
+            raise NotFound
+        return row_id
 
     def seal(self, data: bytes) -> bytes:
         """Encrypt and authenticate bytes for keeping."""

@@ -34,6 +34,8 @@ PART_BYTES: Final = 8 * 1024**2
 """Larger files go to a distant store in parts of this size, a few at once: no more is held in memory."""
 PARTS_AT_ONCE: Final = 4
 PIECE_BYTES: Final = 1024**2
+LISTINGS: Final = 10
+"""How often a folder is listed at most until nothing lies in it any more."""
 BATCH: Final = 1000
 """Keys that are listed or deleted by one request: the most that S3 does."""
 
@@ -230,8 +232,16 @@ class Storage:
                     # Also what a process that was killed in the middle of writing left, which the store does not list.
                     await asyncio.to_thread(rmtree, store.root / prefix, ignore_errors=True)
                     continue
-                async for batch in listed(store, prefix):
-                    await delete_from(store, [entry.key for entry in batch])
+                # A listing that goes on while its keys are removed may leave some out, and erased has to be erased.
+                for _ in range(LISTINGS):
+                    found = 0
+                    async for batch in listed(store, prefix):
+                        found += len(batch)
+                        await delete_from(store, [entry.key for entry in batch])
+                    if not found:
+                        break
+                else:
+                    raise Unavailable
 
     async def keys_under(self, prefix: str) -> list[str]:
         """All keys below a folder, in no order.

@@ -5,9 +5,9 @@ from fastapi.responses import Response
 
 from trouvaille.accounts import identities, sign_on
 from trouvaille.accounts import service as accounts
+from trouvaille.accounts.arrival import welcome
 from trouvaille.accounts.identity import MaybeViewer, ThesePasswords
 from trouvaille.accounts.models import Staff
-from trouvaille.accounts.pages import welcome
 from trouvaille.accounts.sign_on import Proved
 from trouvaille.core.clock import now
 from trouvaille.core.errors import Refused
@@ -81,7 +81,8 @@ async def accept(
     await invitations.accept(session, invitation, staff)
     if proved is not None:
         await _link(session, staff, proved)
-    response = await welcome(request, session, "staff", staff.id, landing)
+    response = go(landing)
+    await welcome(request, session, response, "staff", staff.id)
     sign_on.forget(request, response)
     return response
 

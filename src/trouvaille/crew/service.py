@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
@@ -14,6 +14,7 @@ from trouvaille.accounts.service import ORGANISERS, Viewer
 from trouvaille.accounts.sessions import end_all
 from trouvaille.core.db import lock_exclusive
 from trouvaille.core.errors import N_, Conflict, Invalid, NotFound
+from trouvaille.core.paging import Key, Slice, slice_of
 from trouvaille.events import handover
 from trouvaille.events import service as events
 from trouvaille.events.models import Event, Photographer
@@ -54,12 +55,46 @@ class Member:
     invited: int
 
 
-async def members(session: AsyncSession) -> list[Member]:
-    """All staff of this server, by name."""
+def _members() -> Select[Staff, int, int]:
     own = select(func.count()).where(Event.owner_id == Staff.id).scalar_subquery()
     invited = select(func.count()).where(Photographer.staff_id == Staff.id).scalar_subquery()
-    rows = await session.execute(select(Staff, own, invited).order_by(func.lower(Staff.display_name), Staff.id))
-    return [Member(staff, own_count, invited_count) for staff, own_count, invited_count in rows]
+    return select(Staff, own, invited)
+
+
+async def members(session: AsyncSession) -> list[Member]:
+    """All staff of this server, by name."""
+    rows = await session.execute(_members().order_by(func.lower(Staff.display_name), Staff.id))
+    return [Member(*row) for row in rows]
+
+
+async def slice_of_members(session: AsyncSession, *, search: str = "", limit: int, cursor: str = "") -> Slice[Member]:
+    """Some of the staff, by name.
+
+    Args:
+        search: a part of the name or of the address.
+
+    Raises:
+        NoCursor
+    """
+    query = _members()
+    if search := search.strip():
+        found = (each.icontains(search, autoescape=True) for each in (Staff.display_name, Staff.email))
+        query = query.where(or_(*found))
+    keys = (Key(func.lower(Staff.display_name), str), Key(Staff.id, UUID))
+    shown = await slice_of(session, query, keys, limit=limit, cursor=cursor)
+    return Slice([Member(*row) for row in shown.items], shown.cursor)
+
+
+async def one_member(session: AsyncSession, staff_id: UUID) -> Member:
+    """One line of the list of staff.
+
+    Raises:
+        NotFound
+    """
+    row = (await session.execute(_members().where(Staff.id == staff_id))).first()
+    if row is None:
+        raise NotFound
+    return Member(*row)
 
 
 async def member(session: AsyncSession, staff_id: UUID) -> Staff:

@@ -1,20 +1,40 @@
 """What a viewer may see of an event: the one place that every gallery, picture and download asks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, exists, false, func, or_, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    DateTime,
+    Row,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    cast,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.service import Viewer
+from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Forbidden, SignInNeeded
+from trouvaille.core.reading import Prepared, Reader, place
 from trouvaille.delivery import veils
 from trouvaille.delivery.models import Favourite, Veil, VeiledPhoto, VeilState
 from trouvaille.events import rights
 from trouvaille.events import service as events
+from trouvaille.events.codes import same_code
 from trouvaille.events.models import Downloads, Event, Gallery
+from trouvaille.events.models import shown as events_shown
 from trouvaille.events.rights import Right
 from trouvaille.faces.models import Face
 from trouvaille.matching.models import Match, Tier, Verdict
@@ -75,8 +95,13 @@ class Counts:
     favourites: int
     all: int
     processing: int
-    # Stands for which photos these are: it changes also when as many come as go.
+    # Stands for which photos these are, those of all, mine and maybe: it changes also when as many come as go.
     mark: str
+
+    def beside(self, known: "Totals") -> "Counts":
+        """The same counts of a guest's own beside newer ones of the event."""
+        own = self.mark.partition(":")[2]
+        return replace(self, all=known.all, processing=known.processing, mark=f"{known.mark}:{own}")
 
 
 def check_guest(viewer: Viewer | None, event: Event) -> Viewer:
@@ -110,15 +135,27 @@ def has_general(event: Event) -> bool:
     return event.gallery is not Gallery.NOBODY
 
 
-def visible(event: Event, guest: Viewer | None, show: Show | None = None) -> ColumnElement[bool]:
+class Known(Protocol):
+    """Somebody of whom a condition needs no more than the id, which may be a place in a prepared SELECT."""
+
+    @property
+    def id(self) -> Any:
+        """UUID, or what stands for one."""
+
+
+def visible(event: Event | type[Event], guest: Known | None, show: Show | None = None) -> ColumnElement[bool]:
     """The one condition under which a photo is there for somebody: lists, counts, pictures, downloads, ZIPs.
 
     Args:
+        event: one event, or the table, of a SELECT that has joined it.
         guest: a guest of this event; None for whoever has its link.
         show: a part of the gallery; None for all that they may see.
     """
     there = and_(Photo.event_id == event.id, photos_shown())
-    general = and_(Photo.in_general, true() if has_general(event) else false())
+    open_to_all: ColumnElement[bool] = Event.gallery != Gallery.NOBODY
+    if isinstance(event, Event):
+        open_to_all = true() if has_general(event) else false()
+    general = and_(Photo.in_general, open_to_all)
     if show is Show.ALL:
         return and_(there, general)
     if guest is None:
@@ -131,11 +168,11 @@ def visible(event: Event, guest: Viewer | None, show: Show | None = None) -> Col
     return and_(anything, _kept(guest)) if show is Show.FAVOURITES else anything
 
 
-def _matched(guest: Viewer, how: ColumnElement[bool]) -> ColumnElement[bool]:
+def _matched(guest: Known, how: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(Match.photo_id == Photo.id, Match.guest_id == guest.id, how).correlate(Photo)
 
 
-def _kept(guest: Viewer) -> ColumnElement[bool]:
+def _kept(guest: Known) -> ColumnElement[bool]:
     return exists().where(Favourite.photo_id == Photo.id, Favourite.guest_id == guest.id).correlate(Photo)
 
 
@@ -181,10 +218,20 @@ async def one_photo(session: AsyncSession, event: Event, guest: Viewer | None, p
     return seen(guest, row)
 
 
-async def counts(session: AsyncSession, event: Event, guest: Viewer | None) -> Counts:
-    """What the tabs say, in two queries."""
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What is the same for everybody who may see an event: how many photos all may look through, and how many are still
+    being looked at; ``mark`` stands for which they are."""
+
+    all: int
+    processing: int
+    mark: int
+
+
+async def totals(session: AsyncSession, event: Event) -> Totals:
+    """Count an event's photos, in one query that reads all of them."""
     number = func.hashtextextended(cast(Photo.id, Text), 0)
-    general = visible(event, guest, Show.ALL)
+    general = visible(event, None, Show.ALL)
     everything, mark, processing = (
         await session.execute(
             select(
@@ -194,8 +241,14 @@ async def counts(session: AsyncSession, event: Event, guest: Viewer | None) -> C
             ).where(Photo.event_id == event.id)
         )
     ).one()
+    return Totals(everything, processing, mark or 0)
+
+
+async def counts(session: AsyncSession, event: Event, guest: Viewer | None, known: Totals) -> Counts:
+    """What the tabs say: a guest's own counts in one query, beside what is known of the event."""
     if guest is None:
-        return Counts(0, 0, 0, everything, processing, f"{mark or 0}")
+        return Counts(0, 0, 0, known.all, known.processing, f"{known.mark}")
+    number = func.hashtextextended(cast(Photo.id, Text), 0)
     liked = select(func.count()).select_from(Photo).where(visible(event, guest, Show.FAVOURITES)).scalar_subquery()
     mine, maybe, favourites, my_mark, maybe_mark = (
         await session.execute(
@@ -211,7 +264,8 @@ async def counts(session: AsyncSession, event: Event, guest: Viewer | None) -> C
             .where(Match.guest_id == guest.id, Photo.event_id == event.id, photos_shown())
         )
     ).one()
-    return Counts(mine, maybe, favourites, everything, processing, f"{mark or 0}:{my_mark or 0}:{maybe_mark or 0}")
+    marks = f"{known.mark}:{my_mark or 0}:{maybe_mark or 0}"
+    return Counts(mine, maybe, favourites, known.all, known.processing, marks)
 
 
 async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, photo_id: UUID) -> Photo:
@@ -232,6 +286,46 @@ async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, ph
     if found is None:
         raise NoSuchPhoto
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    id: BindParameter[UUID]
+
+
+_PICTURE_OF_GUEST = Prepared(
+    select(Photo.renditions, VeiledPhoto.version, VeiledPhoto.guest_ids, VeiledPhoto.faces)
+    .select_from(Photo)
+    .join(Event, Event.id == Photo.event_id)
+    .outerjoin(VeiledPhoto, VeiledPhoto.photo_id == Photo.id)
+    .where(
+        Photo.id == place("photo", Uuid()),
+        Event.id == place("event", Uuid()),
+        events_shown(place("moment", DateTime(timezone=True))),
+        visible(Event, _Asker(place("guest", Uuid()))),
+    )
+)
+
+
+async def picture_of_guest(
+    reader: Reader, viewer: Viewer | None, code: str, photo_id: UUID
+) -> tuple[Photo, VeiledPhoto | None] | None:
+    """What a guest of the event sees of a photo, in one round trip: pages of a gallery ask it for each thumbnail.
+
+    Returns:
+        The photo, with nothing but its ids and renditions, and what is hidden in it from others; None where it is
+        not theirs to see, or who asks is no guest of this event: then ``picture`` tells whether, or why not.
+    """
+    if viewer is None or viewer.event_id is None or not same_code(viewer.event_code or "", code):
+        return None
+    found = await reader.first(_PICTURE_OF_GUEST, photo=photo_id, event=viewer.event_id, guest=viewer.id, moment=now())
+    if found is None:
+        return None
+    renditions, version, guest_ids, faces = found
+    veiled = None
+    if version is not None:
+        veiled = VeiledPhoto(photo_id=photo_id, version=version, guest_ids=guest_ids, faces=faces)
+    return Photo(id=photo_id, event_id=viewer.event_id, renditions=renditions), veiled
 
 
 async def may_download(session: AsyncSession, viewer: Viewer | None, event: Event, photo: Photo) -> Downloads:

@@ -1,5 +1,7 @@
 """Lists of photos as one looks through them: a part of the gallery, its order, and what it is narrowed to."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -166,6 +168,29 @@ async def moments(session: AsyncSession, event: Event, guest: Viewer | None, sho
         .order_by(func.min(numbered.c.taken))
     )
     return [Moment(first, last, count) for first, last, count in rows]
+
+
+async def photographers_in(session: AsyncSession, photos: Sequence[Photo]) -> list[tuple[UUID, str, int]]:
+    """``photographers`` of photos that are at hand; none where one person took them all, who need not be asked for."""
+    counted = Counter(photo.uploaded_by for photo in photos if photo.uploaded_by is not None)
+    if len(counted) < 2:
+        return []
+    named = select(Staff.id, Staff.display_name).where(Staff.id.in_(counted))
+    rows = await session.execute(named.order_by(func.lower(Staff.display_name), Staff.id))
+    return [(staff_id, name, counted[staff_id]) for staff_id, name in rows]
+
+
+def moments_in(event: Event, photos: Sequence[Photo]) -> list[Moment]:
+    """``moments`` of photos that are at hand."""
+    zone, made = ZoneInfo(event.time_zone), list[Moment]()
+    for taken in sorted(
+        photo.shown_at.astimezone(zone).replace(tzinfo=None) for photo in photos if photo.taken_at is not None
+    ):
+        if made and taken - made[-1].last <= GAP:
+            made[-1] = Moment(made[-1].first, taken, made[-1].photos + 1)
+        else:
+            made.append(Moment(taken, taken, 1))
+    return made
 
 
 def moment_at(found: list[Moment], key: str) -> Moment | None:

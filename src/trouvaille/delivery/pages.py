@@ -8,15 +8,18 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts.identity import MaybeViewer, present_viewer
+from trouvaille.accounts.identity import MaybeViewer, viewer_now
 from trouvaille.accounts.service import Viewer
+from trouvaille.core import live
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Invalid, TooMany
 from trouvaille.delivery import access, keepsakes, lists, views
-from trouvaille.delivery.access import Show
+from trouvaille.delivery.access import Counts, Show, Totals
 from trouvaille.delivery.keepsakes import ids_in
 from trouvaille.delivery.lists import Sort, Wish
+from trouvaille.delivery.overview import Filters, Overviews
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.guests import service as guests
@@ -25,17 +28,25 @@ from trouvaille.guests.queueing import TOPIC, SelfieQueue
 from trouvaille.matching import service as matching
 from trouvaille.matching.models import Verdict
 from trouvaille.news import service as news
+from trouvaille.photos.models import Photo
 from trouvaille.web.forms import typed
 from trouvaille.web.i18n import settle
 from trouvaille.web.inside import inside
 from trouvaille.web.render import go, page, wants_json
-from trouvaille.web.site import Session, ThisSite, sender_of
+from trouvaille.web.site import Session, Site, ThisSite, sender_of
 from trouvaille.web.streams import stream
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
 PAGE = 60
 STREAMS_PER_GUEST = 8
+MISSED_AT_MOST = 3
 ANSWERS: dict[str, Verdict | None] = {"yes": Verdict.YES, "no": Verdict.NO, "undo": None}
+
+
+def overviews_of(request: Request) -> Overviews:
+    """What this process has counted of events."""
+    overviews: Overviews = request.app.state.overviews
+    return overviews
 
 
 async def _event(request: Request, session: Session, code: str) -> Event:
@@ -99,18 +110,23 @@ async def gallery(
         "show": wish.show.value,
         "photos": [views.item(event, seen, wish) for seen in shown.photos],
         "is_guest": guest is not None,
+        "is_start": after is None,
         "next_url": f"{here}?{views.query_of(wish, after=shown.next_after)}" if shown.next_after else None,
     }
     if request.headers.get("x-fragment") == "1":
         return page(request, "delivery/_tiles.html", **context)
-    state, ways, counts = None, None, await access.counts(session, event, guest)
+    is_whole = after is None and shown.next_after is None and wish.by is None and wish.at is None
+    all_of_it = [seen.photo for seen in shown.photos] if is_whole else None
+    totals, narrowed = await _overview(request, session, event, guest, wish.show, all_of_it)
+    state, ways, counts = None, None, await access.counts(session, event, guest, totals)
     if guest is not None:
         person = await guests.of_viewer(session, guest, event)
         state = await guests.face_state(session, person)
         await news.seen(session, event.id, guest.id, counts.mine)
         if state.state == "accepted":
-            ways = await news.ways_of(session, person, sends_mail=site.sends_mail)
-    has_filters = wish.show in views.SHOWS_WITH_FILTERS
+            ways = await news.ways_of(
+                session, person, sends_mail=site.sends_mail, push=site.push, session_id=guest.session_id
+            )
     return page(
         request,
         "delivery/photos.html",
@@ -119,8 +135,8 @@ async def gallery(
         all_of_it_url=f"{here}?show={wish.show.value}",
         filters=views.filters(
             wish,
-            await lists.photographers(session, event, guest, wish.show) if has_filters else [],
-            await lists.moments(session, event, guest, wish.show) if has_filters else [],
+            narrowed.photographers,
+            narrowed.moments,
         ),
         total=getattr(counts, wish.show.value),
         mark_of_photos=counts.mark,
@@ -132,6 +148,32 @@ async def gallery(
         news_from="photos",
         inside=inside(request),
         **context,
+    )
+
+
+async def _overview(
+    request: Request,
+    session: AsyncSession,
+    event: Event,
+    guest: Viewer | None,
+    show: Show,
+    all_of_it: list[Photo] | None,
+) -> tuple[Totals, Filters]:
+    """How many photos there are, and by whom and when those of a part of the gallery are.
+
+    Args:
+        all_of_it: the photos of that part, where all of them are at hand: most guests' own are.
+    """
+    if show is Show.ALL:
+        return await overviews_of(request).all_of_it(session, event)
+    totals = await overviews_of(request).totals(session, event)
+    if show not in views.SHOWS_WITH_FILTERS:
+        return totals, Filters([], [])
+    if all_of_it is not None:
+        return totals, Filters(await lists.photographers_in(session, all_of_it), lists.moments_in(event, all_of_it))
+    return totals, Filters(
+        await lists.photographers(session, event, guest, show),
+        await lists.moments(session, event, guest, show),
     )
 
 
@@ -200,7 +242,7 @@ async def _watched(request: Request, site: ThisSite, viewer: MaybeViewer, code: 
 
 
 @router.get("/live", response_class=EventSourceResponse)
-async def live(
+async def watch(
     request: Request,
     site: ThisSite,
     watched: Annotated[tuple[Event, Viewer], Depends(_watched)],
@@ -208,23 +250,61 @@ async def live(
 ) -> AsyncIterator[ServerSentEvent]:
     """What is new for a guest; with ``place``, also where their selfie stands among those that wait."""
     event, guest = watched
-    queue: SelfieQueue = request.app.state.selfie_queue
+    told = _Told(request, site, event, guest, place=place)
+    topics = (f"guest:{guest.id}", f"event:{event.id}", *((TOPIC,) if place else ()))
+    async for message in stream(site, request, topics, told.look):
+        yield message
 
-    async def look(messages: dict[str, dict[str, Any]]) -> list[ServerSentEvent]:
+
+class _Told:
+    """What one open page of a guest is told.
+
+    Hundreds are open while photos come in and selfies wait, so each message costs what it is about: a guest's own
+    photos are counted when something of theirs may have changed, and one who does not wait is no longer told of places.
+    """
+
+    def __init__(self, request: Request, site: Site, event: Event, guest: Viewer, *, place: bool) -> None:
+        self._request, self._site, self._event, self._guest = request, site, event, guest
+        # The queue is looked at once a second: a selfie that was sent a moment ago may not be among those seen.
+        self._waits, self._missed = place, 0
+        self._own: Counts | None = None
+        self._queue: SelfieQueue = request.app.state.selfie_queue
+
+    async def look(self, messages: dict[str, dict[str, Any]]) -> list[ServerSentEvent]:
+        """What to say after these messages; none when the page was opened, or has heard nothing for a while.
+
+        Raises:
+            Refused: the guest may not look any more.
+        """
+        if messages.keys() == {"place"} and not self._waits:
+            return []
         told = []
-        async with transaction(site.sessions) as session:
-            present = await events.by_code(session, event.code)
-            access.check_guest(await present_viewer(request, session), present)
+        viewer = await viewer_now(self._request)
+        async with transaction(self._site.sessions) as session:
+            event = await events.by_code(session, self._event.code)
+            access.check_guest(viewer, event)
             if enrolment := messages.get("enrolment"):
                 told.append(ServerSentEvent(event="enrolment", data=enrolment))
-            if place and (stands := await queue.place_of(session, guest.id)) is not None:
-                words = stands.in_words() if stands.number > 1 else None
-                told.append(ServerSentEvent(event="place", data={"number": stands.number, "words": words}))
-            counts = await access.counts(session, present, guest)
-            await news.seen(session, event.id, guest.id, counts.mine)
-        told.append(ServerSentEvent(event="photos", data=dataclasses.asdict(counts)))
+            if self._waits:
+                told += await self._place(session)
+            if self._own is None or messages.keys() - {"place"}:
+                told.append(await self._photos(session, event, own=messages.keys() != {live.ARRIVED}))
         return told
 
-    topics = (f"guest:{guest.id}", f"event:{event.id}", *((TOPIC,) if place else ()))
-    async for message in stream(site, request, topics, look):
-        yield message
+    async def _place(self, session: AsyncSession) -> list[ServerSentEvent]:
+        stands = await self._queue.place_of(session, self._guest.id)
+        if stands is None:
+            self._missed += 1
+            self._waits = self._missed < MISSED_AT_MOST
+            return []
+        words = stands.in_words() if stands.number > 1 else None
+        return [ServerSentEvent(event="place", data={"number": stands.number, "words": words})]
+
+    async def _photos(self, session: AsyncSession, event: Event, *, own: bool) -> ServerSentEvent:
+        totals = await overviews_of(self._request).totals(session, event)
+        if self._own is None or own:
+            self._own = await access.counts(session, event, self._guest, totals)
+            await news.seen(session, event.id, self._guest.id, self._own.mine)
+        else:
+            self._own = self._own.beside(totals)
+        return ServerSentEvent(event="photos", data=dataclasses.asdict(self._own))

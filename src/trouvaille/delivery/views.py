@@ -1,6 +1,7 @@
 """Photos, lists and moments as the templates show them."""
 
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -39,37 +40,39 @@ def width_of(width_px: int, height_px: int, side_px: int) -> int:
     return round(width_px * min(1, side_px / max(width_px, height_px)))
 
 
-def item(event: Event, seen: Seen, wish: Wish | None = None) -> dict[str, Any]:
-    """A photo as the templates show it."""
+def item(event: Event, seen: Seen, wish: Wish | None = None) -> SimpleNamespace:
+    """A photo as the templates show it, which look attributes up in half the time of keys."""
     photo = seen.photo
     address = f"/e/{event.code}/p/{photo.id}"
     version = f"?v={seen.veiled}" if seen.veiled else ""
     width_px, height_px = photo.width_px or 3, photo.height_px or 2
     takes = sizes_allowed(event, seen)
-    return {
-        "id": photo.id,
-        "thumb_url": f"{address}/thumb{version}",
-        "view_url": f"{address}/view{version}",
-        "thumb_px": width_of(width_px, height_px, THUMB_SIDE_PX),
-        "view_px": width_of(width_px, height_px, VIEW_SIDE_PX),
-        "ratio": round(width_px / height_px, 2),
-        "placeholder": None if seen.veiled else as_data(photo.placeholder),
-        "download_url": f"{address}/download" if takes else None,
-        "small_url": f"{address}/download?size=view" if len(takes) > 1 else None,
-        "page_url": f"/e/{event.code}/photos/{photo.id}" + (f"?{query_of(wish)}" if wish else ""),
-        "size_bytes": _whole_bytes(event, photo),
-        "width_px": photo.width_px,
-        "height_px": photo.height_px,
-        "file_name": photo.file_name,
-        "taken_at": _at_its_place(event, photo),
-        "tier": seen.tier.value if seen.tier else None,
-        "verdict": seen.verdict.value if seen.verdict else None,
-        "face_box": seen.face_box,
-        "is_mine": seen.is_mine,
-        "is_given": seen.is_given,
-        "is_favourite": seen.is_favourite,
-        "veil": seen.veil.value if seen.veil else None,
-    }
+    taken_at = _at_its_place(event, photo)
+    return SimpleNamespace(
+        id=photo.id,
+        thumb_url=f"{address}/thumb{version}",
+        view_url=f"{address}/view{version}",
+        thumb_px=width_of(width_px, height_px, THUMB_SIDE_PX),
+        view_px=width_of(width_px, height_px, VIEW_SIDE_PX),
+        ratio=round(width_px / height_px, 2),
+        placeholder=None if seen.veiled else as_data(photo.placeholder),
+        download_url=f"{address}/download" if takes else None,
+        small_url=f"{address}/download?size=view" if len(takes) > 1 else None,
+        page_url=f"/e/{event.code}/photos/{photo.id}" + (f"?{query_of(wish)}" if wish else ""),
+        size_bytes=_whole_bytes(event, photo),
+        width_px=photo.width_px,
+        height_px=photo.height_px,
+        file_name=photo.file_name,
+        taken_at=taken_at,
+        described=_described(photo, taken_at),
+        tier=seen.tier.value if seen.tier else None,
+        verdict=seen.verdict.value if seen.verdict else None,
+        face_box=seen.face_box,
+        is_mine=seen.is_mine,
+        is_given=seen.is_given,
+        is_favourite=seen.is_favourite,
+        veil=seen.veil.value if seen.veil else None,
+    )
 
 
 def _at_its_place(event: Event, photo: Photo) -> datetime | None:
@@ -77,6 +80,12 @@ def _at_its_place(event: Event, photo: Photo) -> datetime | None:
     if photo.taken_at is None:
         return None
     return photo.shown_at.astimezone(ZoneInfo(event.time_zone)).replace(tzinfo=None)
+
+
+def _described(photo: Photo, taken_at: datetime | None) -> str:
+    if taken_at is None:
+        return gettext("Photo %(name)s") % {"name": photo.file_name}
+    return gettext("Photo, %(when)s") % {"when": i18n.long_datetime(taken_at)}
 
 
 def _whole_bytes(event: Event, photo: Photo) -> int:

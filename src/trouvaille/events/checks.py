@@ -19,7 +19,7 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import Invalid
 from trouvaille.core.secrets import Vault
 from trouvaille.events import service
-from trouvaille.events.codes import clean_code
+from trouvaille.events.codes import bare, clean_code, same_code
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.web.site import sender_of, site_of
@@ -101,10 +101,6 @@ def codes_of(request: Request) -> Codes:
     return codes
 
 
-def _bare(code: str) -> str:
-    return code.replace("-", "").casefold()
-
-
 async def guard_codes(request: Request, viewer: MaybeViewer) -> AsyncIterator[None]:
     """Slow down whoever tries codes in addresses, on every route that has one.
 
@@ -119,14 +115,14 @@ async def guard_codes(request: Request, viewer: MaybeViewer) -> AsyncIterator[No
     """
     code = request.path_params.get("code")
     own = viewer.event_code if viewer is not None else None
-    if code is None or (own is not None and _bare(own) == _bare(code)):
+    if code is None or (own is not None and same_code(own, code)):
         yield
         return
     site, sender = site_of(request), sender_of(request)
     who = address_key(site.vault, sender, what="misses")
     if viewer is not None:
         who = site.vault.fingerprint("attempts", f"misses-of:{viewer.id}")
-    familiar = address_key(site.vault, f"{throttle.network_of(sender)}/{_bare(code)}", what="familiar")
+    familiar = address_key(site.vault, f"{throttle.network_of(sender)}/{bare(code)}", what="familiar")
     try:
         await throttle.check(site.sessions, {who: MISSES})
     except TooOften:

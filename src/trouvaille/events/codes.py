@@ -35,6 +35,16 @@ def is_code(code: str) -> ColumnElement[bool]:
     return func.replace(func.lower(Event.code), text("'-'"), text("''")) == bare
 
 
+def bare(code: str) -> str:
+    """A code as far as it tells events apart: without hyphens, in small letters."""
+    return code.replace("-", "").casefold()
+
+
+def same_code(one: str, other: str) -> bool:
+    """Whether two codes mean the same event."""
+    return bare(one) == bare(other)
+
+
 def propose_code() -> str:
     """A code that is almost certainly free; the database has the last word."""
     return new_code()

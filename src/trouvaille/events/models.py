@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, ForeignKey, Index, String, and_, func, or_, text
+from sqlalchemy import ARRAY, BigInteger, BindParameter, ColumnElement, ForeignKey, Index, String, and_, func, or_, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -147,11 +147,15 @@ class Event(Identified, Base):
         return f"/e/{self.code}/theme.css"
 
 
-def shown() -> ColumnElement[bool]:
-    """``Event.is_shown`` as a condition."""
+def shown(moment: BindParameter[datetime] | None = None) -> ColumnElement[bool]:
+    """``Event.is_shown`` as a condition.
+
+    Args:
+        moment: filled in later; the present one when None.
+    """
     return and_(
         Event.state.in_((EventState.OPEN, EventState.CLOSED)),
-        or_(Event.expires_at.is_(None), Event.expires_at > now()),
+        or_(Event.expires_at.is_(None), Event.expires_at > (now() if moment is None else moment)),
     )
 
 

@@ -15,7 +15,7 @@ from trouvaille.web.errors import retry_headers, status_of
 from trouvaille.web.forms import Form
 from trouvaille.web.inside import inside, intent_of
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite, sender_of
+from trouvaille.web.site import Session, ThisSite, sender_of, site_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -63,6 +63,7 @@ async def arrival(request: Request, session: Session, code: str, viewer: MaybeVi
         inside=inside(request),
         link=link,
         intent=intent_of(link),
+        at_amazon=site_of(request).legal.region is not None,
     )
 
 

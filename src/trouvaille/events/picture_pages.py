@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from trouvaille.accounts.identity import MaybeViewer
 from trouvaille.accounts.service import require_staff
+from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import N_, Invalid, NotFound, Refused, Unavailable
 from trouvaille.core.images import check_size
@@ -76,7 +77,7 @@ def _done(request: Request, event: Event, kind: PictureKind) -> Response:
     return Response(status_code=204) if wants_json(request) else go(f"/studio/{event.id}/{page}#{kind.value}")
 
 
-@router.get("/e/{code}/picture/{picture_id}")
+@router.get("/e/{code}/picture/{picture_id}", openapi_extra=wants(Scope.EVENTS_READ))
 async def shown(session: Session, site: ThisSite, code: str, picture_id: UUID, viewer: MaybeViewer) -> Response:
     event = await service.by_code(session, code, viewer)
     picture = await pictures.get(session, event.id, picture_id)

@@ -25,6 +25,10 @@ PRIVACY = {
     ),
     False: N_("Nobody’s face is looked for at this event."),
 }
+AT_AMAZON = N_(
+    "A service of Amazon compares your selfie with the photos of this event only. This server keeps it encrypted, shows"
+    " it to nobody but you, and erases it when you say so."
+)
 FONTS = "../node_modules/@fontsource-variable"
 FACES = {
     "display": f"{FONTS}/bricolage-grotesque/files/bricolage-grotesque-latin-opsz-normal.woff2",
@@ -42,7 +46,7 @@ def _steps(event: Event) -> tuple[str, str, str]:
     return WITHOUT_ACCOUNT if event.gallery is Gallery.EVERYONE else WITHOUT_FACES
 
 
-def _words(event: Event, locale: str, address: str) -> dict[str, object]:
+def _words(event: Event, locale: str, address: str, *, at_amazon: bool) -> dict[str, object]:
     def say(text: str) -> str:
         return gettext_in(locale, text)
 
@@ -55,16 +59,17 @@ def _words(event: Event, locale: str, address: str) -> dict[str, object]:
         "steps": [say(step) for step in _steps(event)],
         "by_hand": say(N_("Or type this code at %(host)s:")) % {"host": urlparse(address).netloc},
         "code": event.code,
-        "privacy": say(PRIVACY[event.faces_on]),
+        "privacy": say(AT_AMAZON if event.faces_on and at_amazon else PRIVACY[event.faces_on]),
     }
 
 
-def order_of(event: Event, *, paper: str, address: str) -> dict[str, object]:
+def order_of(event: Event, *, paper: str, address: str, at_amazon: bool = False) -> dict[str, object]:
     """What ``sheets`` draws: a page for each of the event's languages.
 
     Args:
         paper: one of ``PAPERS``.
         address: where this server is reached from outside.
+        at_amazon: whether Amazon compares faces, which guests are told.
     """
     return {
         "paper": paper,
@@ -72,7 +77,7 @@ def order_of(event: Event, *, paper: str, address: str) -> dict[str, object]:
         "ink": ink_on(event.accent),
         "address": link_of_code(address, event.code),
         "fonts": {role: str(asset(source)) for role, source in FACES.items()},
-        "pages": [_words(event, locale, address) for locale in event.locales],
+        "pages": [_words(event, locale, address, at_amazon=at_amazon) for locale in event.locales],
     }
 
 

@@ -17,7 +17,7 @@ from trouvaille.events.links import link_of
 from trouvaille.events.models import Event
 from trouvaille.events.rights import Right
 from trouvaille.web.render import page
-from trouvaille.web.site import Session, ThisSite, address_of
+from trouvaille.web.site import Session, ThisSite, address_of, site_of
 
 router = APIRouter(include_in_schema=False, prefix="/studio/{event_id}")
 
@@ -39,7 +39,8 @@ async def _event(site: ThisSite, viewer: MaybeViewer, event_id: UUID) -> Event:
 async def sheet(request: Request, event: Annotated[Event, Depends(_event)], paper: str) -> Response:
     if paper not in posters.PAPERS:
         raise NotFound
-    order = posters.order_of(event, paper=paper, address=address_of(request))
+    at_amazon = site_of(request).legal.region is not None
+    order = posters.order_of(event, paper=paper, address=address_of(request), at_amazon=at_amazon)
     pdf = await posters.draw(json.dumps(order).encode())
     headers = {"Content-Disposition": f'inline; filename="{event.code}-{paper}.pdf"', "Cache-Control": "no-store"}
     return Response(pdf, media_type="application/pdf", headers=headers)

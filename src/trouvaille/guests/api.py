@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from trouvaille.core.db import transaction
+from trouvaille.core.db import statement_alone
 from trouvaille.core.errors import N_, Refused
 from trouvaille.events import service as events
 from trouvaille.events.checks import codes_of, count_check
@@ -78,7 +78,7 @@ async def check_availability(
         raise
     await _count(request, site, event.id)
     events.check_open(event)
-    async with transaction(site.sessions) as session:
+    async with statement_alone(site.sessions) as session:
         problems = await registration.unavailable(session, event.id, username=asked.username, email=asked.email)
     free = {"username": N_("This username is free."), "email": N_("This address is free.")}
     said = {name: _answer(problems.get(name), free[name]) for name in free}

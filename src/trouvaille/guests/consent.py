@@ -2,7 +2,7 @@
 shown.
 
 Who compares faces, this server or Amazon, is part of what is agreed to: a consent to one says nothing of the other
-(docs/decisions/0041)."""
+(docs/decisions/0037)."""
 
 from dataclasses import dataclass
 from typing import Any

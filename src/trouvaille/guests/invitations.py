@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import delete, func, select, tuple_, update
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.service import clean_email, clean_name
 from trouvaille.core.errors import N_, Invalid, NotFound
+from trouvaille.core.paging import Key, Slice, slice_of
 from trouvaille.core.secrets import new_token, token_hash
 from trouvaille.core.tables import from_csv
 from trouvaille.events.models import Event
@@ -60,7 +62,6 @@ def read(text: str) -> tuple[list[Person], list[Problem]]:
     Raises:
         Invalid: the text as a whole can't be read, or names too many.
     """
-    people, problems, seen = [], [], set()
     rows = from_csv(text)
     if rows and {cell.casefold() for cell in rows[0][1]} & HEADS:
         rows = rows[1:]
@@ -68,15 +69,32 @@ def read(text: str) -> tuple[list[Person], list[Problem]]:
         raise Invalid(N_("There is nobody in this list."), field="people")
     if len(rows) > AT_MOST:
         raise Invalid(N_("Please send at most %(most)s people at once."), field="people", most=AT_MOST)
-    for line, cells in rows:
+    return _taken([(line, ", ".join(cells), partial(_person, line, cells)) for line, cells in rows])
+
+
+def named(rows: Sequence[tuple[str, str]]) -> tuple[list[Person], list[Problem]]:
+    """The people of a list of names and e-mail addresses, counted from 1."""
+
+    def person(line: int, name: str, email: str) -> Person:
+        return Person(line, clean_name(name), clean_email(email))
+
+    lines = enumerate(rows, start=1)
+    return _taken([(n, f"{name}, {email}", partial(person, n, name, email)) for n, (name, email) in lines])
+
+
+def _taken(rows: Sequence[tuple[int, str, Callable[[], Person]]]) -> tuple[list[Person], list[Problem]]:
+    people: list[Person] = []
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for line, row, read_person in rows:
         try:
-            person = _person(line, cells)
+            person = read_person()
             if person.email.lower() in seen:
                 raise Invalid(N_("This address stands in the list twice."))
             seen.add(person.email.lower())
             people.append(person)
         except Invalid as error:
-            problems.append(Problem(line, ", ".join(cells), error))
+            problems.append(Problem(line, row, error))
     return people, problems
 
 
@@ -218,6 +236,18 @@ async def of_event(session: AsyncSession, event_id: UUID, *, limit: int, after: 
         query = query.where(tuple_(*order) > there)
     found = list(await session.scalars(query))
     return Page(found[:limit], found[limit - 1].id if len(found) > limit else None)
+
+
+async def slice_of_event(session: AsyncSession, event_id: UUID, *, limit: int, cursor: str) -> Slice[GuestInvitation]:
+    """A part of the same list behind a cursor, which goes on where an invitation has been withdrawn meanwhile."""
+    keys = (
+        Key(GuestInvitation.guest_id.is_not(None), bool),
+        Key(func.lower(GuestInvitation.name), str),
+        Key(GuestInvitation.id, UUID),
+    )
+    query = select(GuestInvitation).where(GuestInvitation.event_id == event_id)
+    shown = await slice_of(session, query, keys, limit=limit, cursor=cursor)
+    return Slice([invitation for (invitation,) in shown.items], shown.cursor)
 
 
 @dataclass(frozen=True, slots=True)

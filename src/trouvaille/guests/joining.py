@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.accounts import audit, throttle
 from trouvaille.accounts.audit import Act, Person
 from trouvaille.accounts.passwords import Passwords
-from trouvaille.accounts.service import Subject
+from trouvaille.accounts.service import Subject, Viewer
+from trouvaille.accounts.sessions import others_of
 from trouvaille.core.db import Sessions, transaction
-from trouvaille.core.errors import N_, Invalid, NotFound
+from trouvaille.core.errors import N_, Conflict, Invalid, NotFound, SignInNeeded
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 from trouvaille.events import service as events
@@ -20,6 +21,18 @@ from trouvaille.events.models import Event
 from trouvaille.guests import invitations, registration, selfies
 from trouvaille.guests.consent import note
 from trouvaille.guests.models import Guest, GuestIdentity
+
+
+class AlreadyGuest(Conflict):
+    """They are a guest of the event, as whom they are signed in or as another of their accounts."""
+
+    message = N_("You are a guest of this event already.")
+
+
+class OnlyPass(Conflict):
+    """There are no names and no password to take along."""
+
+    message = N_("A guest pass is for one event. Make an account of it first.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,24 @@ class Joining:
         registration.clean_username(self.username)
         if self.reuses_selfie and event.faces_on and not self.agrees:
             raise Invalid(N_("Your selfie can be used only if you agree."), field="agree")
+
+
+async def check_may_join(session: AsyncSession, viewer: Viewer, event: Event) -> None:
+    """Whether somebody may join an event as who they are.
+
+    Raises:
+        AlreadyGuest, OnlyPass
+        SignInNeeded: they are gone.
+    """
+    if viewer.event_id == event.id:
+        raise AlreadyGuest
+    guest = await session.get(Guest, viewer.id)
+    if guest is None:
+        raise SignInNeeded
+    if guest.is_pass:
+        raise OnlyPass
+    if any(who.event_id == event.id for who in await others_of(session, viewer)):
+        raise AlreadyGuest
 
 
 async def hash_for(sessions: Sessions, vault: Vault, passwords: Passwords, who: Subject, form: Joining) -> str:

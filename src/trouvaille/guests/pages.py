@@ -1,6 +1,5 @@
 """A guest and their face: agree, take a selfie, say which face it is."""
 
-import asyncio
 from typing import Annotated, Any, TypedDict
 
 from fastapi import APIRouter, Depends, Request
@@ -9,13 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 
 from trouvaille.accounts.identity import MaybeViewer
-from trouvaille.core.db import transaction
 from trouvaille.core.errors import N_, Invalid, TooLarge
-from trouvaille.core.images import check_image
 from trouvaille.events import service as events
 from trouvaille.events.links import link_of
 from trouvaille.events.models import Event
-from trouvaille.guests import consent, door, selfies, service
+from trouvaille.guests import consent, selfies, sending, service
 from trouvaille.guests.models import Guest
 from trouvaille.guests.queueing import SelfieQueue
 from trouvaille.guests.reasons import reason_for
@@ -36,9 +33,6 @@ class Words(TypedDict):
 
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
-# Phones take 12 to 50 megapixels; more costs a worker memory and brings no better template.
-SELFIE_PIXELS = 64_000_000
-SELFIE_FRAMES = 4
 
 
 async def _open_event(request: Request, session: Session, code: str) -> Event:
@@ -162,14 +156,7 @@ async def _patience(request: Request, session: AsyncSession, guest: Guest, state
 
 
 async def _sender(request: Request, site: ThisSite, viewer: MaybeViewer, code: str) -> Event:
-    """The event of a guest who may send a selfie, asked in a transaction that is over before the picture is read."""
-    async with transaction(site.sessions) as session:
-        event = await events.shown_by_code(session, code)
-        guest = await service.of_viewer(session, viewer, event)
-        await selfies.check_may_send(session, event, guest)
-    address = sender_of(request)
-    await door.count_selfie(site.sessions, site.vault, address=address, guest_id=guest.id, event_id=event.id)
-    return event
+    return await sending.check_sender(site, viewer, code, address=sender_of(request))
 
 
 @router.post("/selfie")
@@ -177,21 +164,12 @@ async def send_selfie(
     request: Request, site: ThisSite, viewer: MaybeViewer, event: Annotated[Event, Depends(_sender)]
 ) -> Response:
     try:
-        async with request.form(max_files=SELFIE_FRAMES) as form:
+        async with request.form(max_files=sending.FRAMES) as form:
             uploads = [each for each in form.getlist("selfie") if isinstance(each, UploadFile) and each.size]
             if not uploads:
                 raise Invalid(N_("Please take a picture or choose one."), field="selfie")
             frames = [await upload.read() for upload in uploads]
-        limits = {
-            "limit_bytes": site.limits.selfie_bytes,
-            "limit_pixels": min(site.limits.photo_pixels, SELFIE_PIXELS),
-        }
-        for frame in frames:
-            await asyncio.to_thread(check_image, frame, **limits)
-        sealed = [await asyncio.to_thread(site.vault.seal, frame) for frame in frames]
-        async with transaction(site.sessions) as session:
-            guest = await service.of_viewer(session, viewer, event)
-            await selfies.submit_selfie(session, site.storage, event, guest, sealed)
+        await sending.take_in(site, viewer, event, frames)
     except (Invalid, TooLarge) as error:
         if wants_json(request):
             raise

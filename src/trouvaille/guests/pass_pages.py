@@ -6,19 +6,19 @@ from fastapi.responses import Response
 from trouvaille.accounts import identity, links
 from trouvaille.accounts.identity import MaybeViewer, ThesePasswords
 from trouvaille.accounts.models import Purpose
-from trouvaille.accounts.pages import landing_of, welcome
-from trouvaille.accounts.service import subject_of
+from trouvaille.accounts.pages import landing_of
 from trouvaille.core.db import transaction
-from trouvaille.core.errors import NotFound, Refused
+from trouvaille.core.errors import Refused
 from trouvaille.events import service as events
-from trouvaille.guests import door, passes, registration, service
+from trouvaille.guests import entering, passes, service
+from trouvaille.guests.entering import Door
 from trouvaille.guests.pages import OpenEvent, ThisEvent, ThisGuest
 from trouvaille.guests.registration import Registration
-from trouvaille.guests.registration_pages import form_page, next_step, open_event
+from trouvaille.guests.registration_pages import form_page, open_event
 from trouvaille.web import i18n
 from trouvaille.web.forms import Form, typed
 from trouvaille.web.render import go, page
-from trouvaille.web.site import Session, ThisSite, sender_of
+from trouvaille.web.site import Session, ThisSite
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,7 +33,9 @@ async def pass_form(request: Request, event: OpenEvent, viewer: MaybeViewer) -> 
 
 
 @router.post("/e/{code}/pass")
-async def make_pass(request: Request, site: ThisSite, viewer: MaybeViewer, code: str) -> Response:
+async def make_pass(
+    request: Request, site: ThisSite, viewer: MaybeViewer, passwords: ThesePasswords, code: str
+) -> Response:
     event = await open_event(request, site, code)
     if viewer is not None and viewer.event_id == event.id:
         return go(f"/e/{event.code}/photos")
@@ -41,18 +43,12 @@ async def make_pass(request: Request, site: ThisSite, viewer: MaybeViewer, code:
         raise passes.NoPasses
     form = typed(await request.form(), "display_name", "agree")
     name, agrees = form.value("display_name"), form.value("agree") == "yes"
+    response = go(entering.next_step(event, agrees=agrees))
     try:
-        await door.count_coming(site.sessions, site.vault, address=sender_of(request), event_id=event.id)
-        async with transaction(site.sessions) as session:
-            guest = await passes.make(session, event, display_name=name, locale=i18n.current(), agrees=agrees)
-            subject = await subject_of(session, "guest", guest.id)
-            if subject is None:
-                raise NotFound
-            response = go(next_step(event, agrees=agrees))
-            await identity.sign_in(request, session, response, subject)
-            return response
+        await entering.take_pass(Door(request, response, passwords, event), display_name=name, agrees=agrees)
     except Refused as error:
         return form_page(request, "guests/pass.html", event, form, error)
+    return response
 
 
 @router.get("/e/{code}/upgrade")
@@ -74,15 +70,12 @@ async def upgrade(
         return go(f"/e/{event.code}/me")
     form = typed(await request.form(), "username", "email", "password")
     wanted = Registration(guest.display_name, form.value("username"), form.value("email"), form.value("password"))
+    response = go(f"/e/{event.code}/photos")
     try:
-        await door.count_coming(site.sessions, site.vault, address=sender_of(request), event_id=event.id)
-        password_hash = await registration.hash_of(site.sessions, passwords, event, wanted)
-        async with transaction(site.sessions) as session:
-            await passes.upgrade(session, guest, wanted, password_hash)
-            # Who had only a name before has a password now, so the browser gets another token.
-            return await welcome(request, session, "guest", guest.id, f"/e/{event.code}/photos")
+        await entering.upgrade(Door(request, response, passwords, event), guest, wanted)
     except Refused as error:
         return form_page(request, "guests/upgrade.html", event, form, error)
+    return response
 
 
 @router.get("/return/{token}")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts.audit import Act
@@ -183,4 +183,20 @@ async def _by_identity(session: AsyncSession, issuer: str, subject: str) -> Sequ
     return [as_subject(guest, event) for guest, event in rows]
 
 
-SUBJECTS["guest"] = Subjects(Guest, GuestIdentity, _by_id, _by_name, _by_email, _by_identity)
+SUBJECTS["guest"] = Subjects(
+    Guest,
+    GuestIdentity,
+    _by_id,
+    _by_name,
+    _by_email,
+    _by_identity,
+    briefly=select(
+        Guest.id,
+        Guest.display_name,
+        null().label("role"),
+        Guest.event_id,
+        Event.code.label("event_code"),
+        # A pass has no address that could be confirmed.
+        or_(Guest.username.is_(None), Guest.email_confirmed_at.is_not(None)).label("email_confirmed"),
+    ).join(Event, Event.id == Guest.event_id),
+)

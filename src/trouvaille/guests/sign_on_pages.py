@@ -7,16 +7,16 @@ from fastapi.responses import Response
 
 from trouvaille.accounts import identities, sign_on
 from trouvaille.accounts import service as accounts
-from trouvaille.accounts.pages import welcome
+from trouvaille.accounts.arrival import welcome
 from trouvaille.accounts.sign_on import Proved
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Refused
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
-from trouvaille.guests import door
+from trouvaille.guests import door, entering
 from trouvaille.guests import sign_on as registration
 from trouvaille.guests.pages import OpenEvent
-from trouvaille.guests.registration_pages import form_page, next_step, open_event
+from trouvaille.guests.registration_pages import form_page, open_event
 from trouvaille.guests.sign_on import Newcomer
 from trouvaille.web import i18n
 from trouvaille.web.forms import Form, typed
@@ -67,7 +67,8 @@ async def register(request: Request, site: ThisSite, code: str) -> Response:
             subject = await accounts.subject_of(session, "guest", guest.id)
             assert subject is not None
             await identities.link(session, subject, proved.identity, shown=proved.shown)
-            response = await welcome(request, session, "guest", guest.id, next_step(event, agrees=typed_in.agrees))
+            response = go(entering.next_step(event, agrees=typed_in.agrees))
+            await welcome(request, session, response, "guest", guest.id)
     except Refused as error:
         return _page(request, event, proved, form, error)
     sign_on.forget(request, response)

@@ -1,6 +1,5 @@
 """Where files may be brought in from, as forms and addresses say it; light enough for a web process."""
 
-import ipaddress
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from trouvaille.core.addresses import is_public
 from trouvaille.core.errors import N_, Invalid
 from trouvaille.imports.sources import Away
 
@@ -85,18 +85,6 @@ def check_address(address: str, *, private_networks: bool) -> None:
     for *_, place in found:
         if not is_public(str(place[0])):
             raise PrivateAddress(field="endpoint")
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is one of the public Internet, also where it is one of IPv4 in the clothes of IPv6."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast
 
 
 @dataclass(frozen=True, slots=True)

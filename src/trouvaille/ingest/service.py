@@ -1,6 +1,7 @@
 """Uploads: beginning them, finding those of a viewer, and making photos of those that arrived whole."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -34,6 +35,8 @@ from trouvaille.photos.models import Photo, Source
 
 Result = TypeVar("Result")
 THREADS = 8
+MOMENT_S = 5.0
+"""For so long after a request began, its sender is not asked for their rights once more."""
 
 
 class NoSuchUpload(NotFound):
@@ -218,12 +221,14 @@ class Receiver:
                 if held.size_bytes != upload.size_bytes:
                     raise NotWhole
                 await self.run(held.sync)
-                return await self._finish(upload, held, turn.sha256_for(held) if turn else None)
+                return await self._finish(upload, held, turn)
         except NoSuchFile:
             return await self._outcome(upload.id)
 
-    async def _finish(self, upload: Upload, held: Held, sha256: bytes | None) -> Finished:
-        noting = _Noting(upload)
+    async def _finish(self, upload: Upload, held: Held, turn: Turn | None) -> Finished:
+        sha256 = turn.sha256_for(held) if turn else None
+        # Who takes a turn has just been asked for their rights.
+        noting = _Noting(upload, was_asked=turn is not None and time.monotonic() - turn.taken_at < MOMENT_S)
         try:
             finished = await self._take_in(upload, held.path, sha256, noting)
         except _OverAlready:
@@ -302,8 +307,9 @@ class _OverAlready(Exception):
 class _Noting:
     """Asks and writes what is the receiver's in the transactions of the photo."""
 
-    def __init__(self, upload: Upload) -> None:
+    def __init__(self, upload: Upload, *, was_asked: bool) -> None:
         self._upload = upload
+        self.was_asked = was_asked
         self.is_noted = False
 
     async def first(self, session: AsyncSession) -> None:

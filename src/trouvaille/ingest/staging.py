@@ -60,6 +60,7 @@ class Turn:
         # A file that comes in one go is hashed meanwhile, and need not be read once more.
         self._hash = hashlib.sha256() if offset == 0 else None
         self.offset = offset
+        self.taken_at = time.monotonic()
 
     def sha256_for(self, held: "Held") -> bytes | None:
         """The hash of the whole file; None where others have had a turn, so that it has to be read."""

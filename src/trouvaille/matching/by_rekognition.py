@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -42,6 +42,11 @@ AT_ONCE: Final = 500
 AGAIN: Final = timedelta(hours=1)
 """A new photo looks for its guests itself. That a search for them also runs so often makes good what the service was
 late with, for little: it costs one call a guest and hour in which photos came."""
+
+
+def _has_face() -> ColumnElement[bool]:
+    theirs = RekognitionFace.event_id == Probe.event_id, RekognitionFace.guest_id == Probe.guest_id
+    return exists().where(*theirs, RekognitionFace.enrolment_id == Probe.enrolment_id).correlate(Probe)
 
 
 class ByRekognition:
@@ -106,7 +111,7 @@ class ByRekognition:
 
     async def find_photos(self, work: Work, enrolment_id: UUID) -> None:
         async with transaction(work.sessions) as session:
-            seen = await session.get(Probe, (enrolment_id, self.identity))
+            seen = await session.scalar(self._known(enrolment_id))
             asked_at: datetime = (await session.execute(select(func.now()))).scalar_one()
         if seen is None:
             return
@@ -116,7 +121,7 @@ class ByRekognition:
             )
         async with transaction(work.sessions) as session:
             await matching.join_as_selfie(session, seen.event_id)
-            probe = await session.get(Probe, (enrolment_id, self.identity))
+            probe = await session.scalar(self._known(enrolment_id))
             if probe is not None:  # otherwise consent was withdrawn, or the selfie replaced, while we searched
                 await found.keep_of_guest(session, probe, photos, asked_at=asked_at, sure=self._rekognition.sure)
 
@@ -134,9 +139,24 @@ class ByRekognition:
             return 1 if since >= trouble.TRY_AGAIN else 0
         return min(AT_ONCE, left)
 
+    def _known(self, enrolment_id: UUID) -> Select[Probe]:
+        """A guest's selfie, as long as its face lies in the account: a search without it would find nothing, and so
+        take away what it has found."""
+        return select(Probe).where(Probe.enrolment_id == enrolment_id, Probe.engine == self.identity, _has_face())
+
     async def catch_up(self, session: AsyncSession) -> None:
+        await self._forget_swept(session)
         for event_id in set(await session.scalars(self._due(Probe.event_id))):
             await matching.ask_to_settle(session, event_id)
+
+    async def _forget_swept(self, session: AsyncSession) -> None:
+        """Let selfies be asked for again whose face is not in the account any more: it was swept because its guest had
+        not agreed to that, or the account has lost it. Without a consent nobody asks; what was found stays."""
+        gone = await session.scalars(
+            delete(Probe).where(Probe.engine == self.identity, ~_has_face()).returning(Probe.enrolment_id)
+        )
+        asked = update(Enrolment).where(Enrolment.id.in_(list(gone)), Enrolment.asked_engine == self.identity)
+        await session.execute(asked.values(asked_engine=None))
 
     async def take_over(self, session: AsyncSession) -> None:
         """Others keep what they know in our database alone."""

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.jobs import Work
 from trouvaille.faces.service import FoundFace, replace_faces
+from trouvaille.guests.consent import stands_for_engine
 from trouvaille.guests.models import Enrolment
 from trouvaille.matching import service, settling
 from trouvaille.matching.calibration import Tail
@@ -81,5 +82,8 @@ class ByTemplate:
         """Nothing becomes due here."""
 
     async def take_over(self, session: AsyncSession) -> None:
-        mine = select(Probe.enrolment_id).where(Probe.engine == self.identity)
-        await rekognition.give_up(session, photos=select(Photo.id).where(Photo.engine == self.identity), selfies=mine)
+        known = select(Probe.enrolment_id).where(Probe.engine == self.identity)
+        # Elsewhere nobody compares any more, and here nobody may before the guest has agreed anew.
+        asked = select(Enrolment.id).where(not_(stands_for_engine(session, Enrolment.guest_id)))
+        photos = select(Photo.id).where(Photo.engine == self.identity)
+        await rekognition.give_up(session, photos=photos, selfies=known.union(asked))

@@ -147,7 +147,7 @@ async def _keep_photo(
     await clocks.set_right(session, event.id, Photo.id == kept.id)
     if event.faces_on:
         await service.ask_to_settle(session, event.id)
-    await live.publish(session, f"event:{event.id}")
+    await live.publish(session, f"event:{event.id}", live.ARRIVED)
     metrics.PHOTOS.labels("ready").inc()
 
 

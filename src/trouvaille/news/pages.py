@@ -30,14 +30,15 @@ async def _event(request: Request, session: Session, code: str) -> Event:
 ThisEvent = Annotated[Event, Depends(_event)]
 
 
-async def _guest(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Guest:
+async def guest_of(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Guest:
+    """The viewer as a guest of this event."""
     # Also once the event is over: one can say no as long as there is anybody to say it to.
     return await guests.of_viewer(session, viewer, event, over_too=True)
 
 
 @router.post("/e/{code}/news")
 async def choose(
-    request: Request, session: Session, event: ThisEvent, guest: Annotated[Guest, Depends(_guest)]
+    request: Request, session: Session, event: ThisEvent, guest: Annotated[Guest, Depends(guest_of)]
 ) -> Response:
     form = typed(await request.form(), "mail", "from")
     await service.choose_mail(session, guest, on=form.value("mail") == "on")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, exists, func, literal, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,8 +15,8 @@ from trouvaille.events.models import Event, shown
 from trouvaille.guests.models import Enrolment, EnrolmentState, Guest
 from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_mine
-from trouvaille.news import letters, pace
-from trouvaille.news.models import News, Stop
+from trouvaille.news import letters, notices, pace
+from trouvaille.news.models import News, PushSubscription, Stop
 from trouvaille.news.pace import Quiet, When
 from trouvaille.news.service import link_token
 from trouvaille.photos.models import Photo
@@ -35,12 +35,15 @@ class Telling:
     """What a round tells with.
 
     Attributes:
-        public_url: where links begin, without a slash at the end.
+        public_url: where links in mails begin, without a slash at the end.
+        mail, push: which ways there are on this server.
     """
 
     vault: Vault
     public_url: str
     quiet: Quiet
+    mail: bool = True
+    push: bool = True
 
 
 async def adopt(session: AsyncSession) -> None:
@@ -67,15 +70,24 @@ async def adopt(session: AsyncSession) -> None:
     await session.execute(insert(News).from_select(columns, missing).on_conflict_do_nothing())
 
 
-def due() -> Select[*tuple[Any, ...]]:
-    """Guests whose time to be looked at has come, longest ago first, with their event and their number of photos.
+def _is_told_by_push() -> ColumnElement[bool]:
+    return exists().where(PushSubscription.guest_id == News.guest_id)
+
+
+def due(*, push_only: bool = False) -> Select[*tuple[Any, ...]]:
+    """Guests whose time to be looked at has come, longest ago first, with their event, their number of photos and
+    whether a browser of theirs is told.
 
     The number is NULL where guests can't look at the event, or nobody looks for this guest's face any more.
     Rows that another worker looks at are left out.
+
+    Args:
+        push_only: where no mail is sent, only who is told by push is looked at.
     """
+    reachable = (_is_told_by_push(),) if push_only else ()
     turn = (
         select(News.guest_id)
-        .where(News.stopped.is_(None), News.check_at <= now())
+        .where(News.stopped.is_(None), News.check_at <= now(), *reachable)
         .order_by(News.check_at)
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -91,7 +103,9 @@ def due() -> Select[*tuple[Any, ...]]:
     )
     enrolled = exists().where(Enrolment.guest_id == News.guest_id, Enrolment.state == EnrolmentState.ACCEPTED)
     return (
-        select(News, Guest, Event, case((and_(shown(), enrolled), mine)).label("mine"))
+        select(
+            News, Guest, Event, case((and_(shown(), enrolled), mine)).label("mine"), _is_told_by_push().label("pushed")
+        )
         .join(turn, turn.c.guest_id == News.guest_id)
         .join(Guest, Guest.id == News.guest_id)
         .join(Event, Event.id == News.event_id)
@@ -99,11 +113,11 @@ def due() -> Select[*tuple[Any, ...]]:
 
 
 async def look_at_some(session: AsyncSession, telling: Telling) -> int:
-    """Look at the guests whose turn it is and write to those who are to be told; returns how many were looked at.
+    """Look at the guests whose turn it is and tell those who are to be told; returns how many were looked at.
 
-    Row, letter and job are committed together, so that nobody is told twice or never.
+    Row, letter and jobs are committed together, so that nobody is told twice or never.
     """
-    rows = list(await session.execute(due()))
+    rows = list(await session.execute(due(push_only=not telling.mail)))
     for row in rows:
         await _look_at(session, telling, row)
     await session.flush()
@@ -111,20 +125,24 @@ async def look_at_some(session: AsyncSession, telling: Telling) -> int:
 
 
 async def _look_at(session: AsyncSession, telling: Telling, row: Row[*tuple[Any, ...]]) -> None:
-    news, guest, event, mine = row
+    news, guest, event, mine, pushed = row
     moment = now()
     if mine is None:
         news.check_at = moment + (pace.LATER if event.is_shown else ASLEEP)
         return
     when = When(event.time_zone, event.starts_on, event.ends_on, telling.quiet)
-    mailable = news.mail and guest.email is not None and guest.email_confirmed_at is not None
-    new = pace.look(news, mine, moment, when, reachable=mailable)
+    has_mailbox = guest.email is not None and guest.email_confirmed_at is not None and not news.bounced
+    by_mail, by_push = telling.mail and news.mail and has_mailbox, telling.push and pushed
+    new = pace.look(news, mine, moment, when, reachable=by_mail or by_push)
     if not new:
         return
     last = news.unanswered >= pace.UNSEEN_AT_MOST
     if last:
         news.stopped = Stop.UNSEEN
-    await _mail(session, telling, guest, event, new, last=last)
+    if by_mail:
+        await _mail(session, telling, guest, event, new, last=last)
+    if by_push:
+        await notices.post(session, guest.id, new=new, last=last)
 
 
 async def _mail(session: AsyncSession, telling: Telling, guest: Guest, event: Event, new: int, *, last: bool) -> None:

@@ -1,7 +1,5 @@
 """What guests know of their photos, and how they want to hear of more."""
 
-import base64
-import hmac
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -13,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, NotFound
 from trouvaille.core.secrets import Vault
+from trouvaille.core.webpush import Sender
 from trouvaille.guests.models import Guest
+from trouvaille.news import devices
+from trouvaille.news.devices import Devices
 from trouvaille.news.models import News, Stop
 
 NOTED_EVERY = timedelta(minutes=2)
-TOKEN_BYTES = 16
 
 
 class NoSuchLink(NotFound):
@@ -59,16 +59,35 @@ class Ways:
     """How a guest is told, as a page shows it.
 
     ``can_mail``: there is a mailbox that is theirs; ``unconfirmed``: there may be one, which they have not confirmed.
+    ``push``: None where browsers are not told.
     """
 
     mail: bool
     can_mail: bool
     unconfirmed: bool
     bounced: bool
+    push: Devices | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to say about them."""
+        return self.can_mail or self.unconfirmed or self.push is not None
 
 
-async def ways_of(session: AsyncSession, guest: Guest, *, sends_mail: bool) -> Ways:
-    """How this guest is told."""
+async def ways_of(
+    session: AsyncSession,
+    guest: Guest,
+    *,
+    sends_mail: bool,
+    push: Sender | None = None,
+    session_id: UUID | None = None,
+) -> Ways:
+    """How this guest is told.
+
+    Args:
+        push: who we are to push services; None where browsers are not told.
+        session_id: of the browser that asks.
+    """
     news = await session.get(News, guest.id)
     has_address = sends_mail and guest.email is not None
     confirmed = guest.email_confirmed_at is not None
@@ -76,26 +95,29 @@ async def ways_of(session: AsyncSession, guest: Guest, *, sends_mail: bool) -> W
         mail=news.mail if news else True,
         can_mail=has_address and confirmed,
         unconfirmed=has_address and not confirmed,
-        bounced=news is not None and news.stopped is Stop.BOUNCED,
+        bounced=news is not None and news.bounced,
+        push=await devices.of_guest(session, guest, push.public_key, session_id) if push is not None else None,
     )
 
 
 async def choose_mail(session: AsyncSession, guest: Guest, *, on: bool) -> None:
-    """Switch mail on or off; what there is now counts as known, so that an old pile is not told of."""
-    values = {"guest_id": guest.id, "event_id": guest.event_id, "mail": on, "known": 0, "counted": 0}
-    values |= {"unanswered": 0, "check_at": now()}
+    """Switch mail on or off."""
+    await begin(session, guest, mail=on, bounced=False)
+
+
+async def begin(session: AsyncSession, guest: Guest, **chosen: bool) -> None:
+    """A guest chose how they are told, so they are told again, if they were no more. Who was never told of anything
+    is told of what there is."""
+    values = {"guest_id": guest.id, "event_id": guest.event_id, "mail": True, "known": 0, "counted": 0}
+    again = {"stopped": None, "unanswered": 0, "check_at": now()} | chosen
     await session.execute(
-        insert(News)
-        .values(values)
-        .on_conflict_do_update(
-            index_elements=[News.guest_id], set_={"mail": on, "stopped": None, "unanswered": 0, "check_at": now()}
-        )
+        insert(News).values(values | again).on_conflict_do_update(index_elements=[News.guest_id], set_=again)
     )
 
 
 async def note_bounce(session: AsyncSession, guest_id: UUID) -> None:
-    """Tell nobody by a mailbox that is not there."""
-    await session.execute(update(News).where(News.guest_id == guest_id).values(stopped=Stop.BOUNCED))
+    """Write to no mailbox that is not there."""
+    await session.execute(update(News).where(News.guest_id == guest_id).values(bounced=True))
 
 
 def link_token(vault: Vault, guest_id: UUID) -> str:
@@ -103,8 +125,7 @@ def link_token(vault: Vault, guest_id: UUID) -> str:
 
     It needs no row and never ends, since a letter may be opened years later.
     """
-    signed = vault.fingerprint("news", guest_id.hex)[:TOKEN_BYTES]
-    return base64.urlsafe_b64encode(guest_id.bytes + signed).decode().rstrip("=")
+    return vault.link("news", guest_id)
 
 
 async def by_token(session: AsyncSession, vault: Vault, token: str) -> Guest:
@@ -114,14 +135,9 @@ async def by_token(session: AsyncSession, vault: Vault, token: str) -> Guest:
         NoSuchLink
     """
     try:
-        held = base64.urlsafe_b64decode(token[:100] + "=" * (-len(token) % 4))
-    except ValueError as error:
+        guest_id = vault.linked("news", token)
+    except NotFound as error:
         raise NoSuchLink from error
-    if len(held) != 16 + TOKEN_BYTES:
-        raise NoSuchLink
-    guest_id = UUID(bytes=held[:16])
-    if not hmac.compare_digest(held[16:], vault.fingerprint("news", guest_id.hex)[:TOKEN_BYTES]):
-        raise NoSuchLink
     guest = await session.get(Guest, guest_id)
     if guest is None:
         raise NoSuchLink

@@ -28,12 +28,20 @@ async def send_invitations(work: Work, *, event_id: str) -> None:
 @job("news.round", queue=MAIL)
 async def look_round(work: Work, *, timestamp: int) -> None:
     """Ask for all that has become due; a round that is missed is made up for by the next."""
-    if work.relay is None or work.public_url is None:
+    mail = work.relay is not None and work.public_url is not None
+    if not mail and work.push is None:
         return
-    async with transaction(work.sessions) as session:
-        await invitations.ask_for_waiting(session)
-        await rounds.adopt(session)
-    telling = rounds.Telling(work.vault, work.public_url.rstrip("/"), Quiet(*work.quiet_hours))
+    if mail:
+        async with transaction(work.sessions) as session:
+            await invitations.ask_for_waiting(session)
+            await rounds.adopt(session)
+    telling = rounds.Telling(
+        work.vault,
+        (work.public_url or "").rstrip("/"),
+        Quiet(*work.quiet_hours),
+        mail=mail,
+        push=work.push is not None,
+    )
     for _ in range(BATCHES_AT_MOST):
         async with transaction(work.sessions) as session:
             if not await rounds.look_at_some(session, telling):

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
-from trouvaille.core.db import Sessions, transaction
+from trouvaille.core.db import Sessions, statement_alone, transaction
 from trouvaille.core.errors import N_, Conflict, NotFound
 from trouvaille.core.images import check_image, check_image_file, safe_file_name
 from trouvaille.core.storage import Storage
@@ -68,6 +68,10 @@ class Accepted:
 
 class Within(Protocol):
     """What a caller does in the transactions of a file that becomes a photo."""
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether rights were asked for a moment ago, so that ``first`` need not be called; `_insert` asks for room."""
 
     async def first(self, session: AsyncSession) -> None:
         """Before anything is kept; may raise what it likes."""
@@ -145,18 +149,7 @@ async def _keep(
     put: Callable[[str], Awaitable[None]],
     within: Within | None = None,
 ) -> Accepted:
-    async with transaction(sessions) as session:
-        if within is not None:
-            await within.first(session)
-        if (known := await _known(session, offer.event_id, checked.sha256)) is None:
-            # Before its bytes are kept; `_insert` has the last word.
-            await quotas.check(
-                session,
-                event_id=offer.event_id,
-                uploaded_by=offer.uploaded_by,
-                files=1,
-                size_bytes=checked.size_bytes,
-            )
+    known = await _ask(sessions, offer, checked, within)
     if known is not None:
         back = await _give_back(sessions, storage, known, put)
         async with transaction(sessions) as session:
@@ -171,7 +164,7 @@ async def _keep(
             fresh = await _insert(session, photo.id, offer, name, checked)
             if fresh:
                 await ask_again(session, photo)
-                await live.publish(session, f"event:{offer.event_id}")
+                await live.publish(session, f"event:{offer.event_id}", live.ARRIVED)
                 if within is not None:
                     await within.made(session)
     except (IntegrityError, NoSuchEvent) as error:  # the event was deleted meanwhile
@@ -191,6 +184,23 @@ async def _keep(
         raise NoSuchEvent
     async with transaction(sessions) as session:
         return await _meet(session, known, offer)
+
+
+async def _ask(sessions: Sessions, offer: Offer, checked: _Checked, within: Within | None) -> Photo | None:
+    """The photo that this file is already; before bytes are kept, whether they may be. `_insert` has the last word."""
+    if within is not None and within.was_asked:
+        async with statement_alone(sessions) as session:
+            return await _known(session, offer.event_id, checked.sha256)
+    async with transaction(sessions) as session:
+        if within is not None:
+            await within.first(session)
+        known = await _known(session, offer.event_id, checked.sha256)
+        if known is None:
+            event_id, size_bytes = offer.event_id, checked.size_bytes
+            await quotas.check(
+                session, event_id=event_id, uploaded_by=offer.uploaded_by, files=1, size_bytes=size_bytes
+            )
+        return known
 
 
 async def _give_back(sessions: Sessions, storage: Storage, known: Photo, put: Callable[[str], Awaitable[None]]) -> bool:

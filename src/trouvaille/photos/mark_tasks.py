@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.db import transaction
@@ -23,6 +22,8 @@ log = structlog.get_logger()
 @job(watermarks.REMAKE_ALL_JOB, queue=UPKEEP)
 async def remake_all(work: Work, *, event_id: str) -> None:
     """Ask for all photos that have another mark than their event, some in each transaction."""
+    async with transaction(work.sessions) as session:
+        await marks.show_unmarked(session, UUID(event_id))
     after: UUID | None = None
     while True:
         async with transaction(work.sessions) as session:
@@ -32,13 +33,17 @@ async def remake_all(work: Work, *, event_id: str) -> None:
 
 
 async def _give_up(session: AsyncSession, args: dict[str, Any], reason: str) -> None:
-    """What can't be made is not tried for ever: the older set stays."""
+    """What can't be made is not tried for ever: an older marked set stays, and one without a mark is shown no more."""
     if reason == AWAY:
         return  # it is asked for again
-    log.error("photo keeps its older renditions", photo=args["photo_id"], reason=reason)
-    event = await session.get(Event, UUID(args["event_id"]))
-    if event is not None:
-        await session.execute(update(Photo).where(Photo.id == UUID(args["photo_id"])).values(mark=event.mark))
+    # The event before the photo, as everywhere.
+    event = await session.get(Event, UUID(args["event_id"]), with_for_update={"read": True})
+    photo = await session.get(Photo, UUID(args["photo_id"]), with_for_update=True)
+    if event is None or photo is None:
+        return
+    log.error("photo can't be made anew", photo=args["photo_id"], reason=reason)
+    if not await marks.set_aside(session, event, photo):
+        photo.mark = event.mark
 
 
 @job(marks.REMAKE_JOB, queue=PHOTOS, abandon=_give_up)
@@ -63,6 +68,8 @@ async def remake(work: Work, *, photo_id: str, event_id: str) -> None:
         kept = await session.get(Photo, photo.id, with_for_update=True)
         if present is None or kept is None:  # deleted meanwhile
             await erase(session, prefix=photo.folder)
+            return
+        if not made and await marks.set_aside(session, present, kept):
             return
         await renditions.switch(session, work.storage, kept, fresh, without=marks.without(event.mark))
         kept.mark = event.mark

@@ -19,7 +19,7 @@ from trouvaille.photos.renditions import stored
 from trouvaille.vision import marks as drawing
 from trouvaille.vision.decode import PIXELS_LIMIT
 from trouvaille.vision.marks import Stamp
-from trouvaille.vision.types import PhotoAnalysis, Rendition
+from trouvaille.vision.types import PhotoAnalysis, Rendition, Unreadable
 from trouvaille.web.render import AssetsMissing, asset
 
 log = structlog.get_logger()
@@ -92,9 +92,9 @@ async def without_original(work: Work, event: Event, photo: Photo) -> list[Rendi
         return []
     try:
         view = await work.storage.get(stored(photo, "view").key(photo))
-    except NotFound:
+        return await work.compute(drawing.on_view, view, await stamp_of(work, event))
+    except (NotFound, Unreadable):
         return []
-    return await work.compute(drawing.on_view, view, await stamp_of(work, event))
 
 
 async def of_new(work: Work, event: Event, data: bytes, looked: PhotoAnalysis) -> Sequence[Rendition]:

@@ -7,19 +7,23 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.core import live
 from trouvaille.core.jobs import PHOTOS, defer, defer_again
 from trouvaille.events import watermarks
 from trouvaille.events.models import Event
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.photos.renditions import FULL
+from trouvaille.photos.service import set_failed
 
 REMAKE_JOB = "photos.remake"
 LAST = -2
 """Below everything else: guests have the older renditions meanwhile."""
 AT_ONCE = 200
+UNMARKED = "unmarked"
+"""The reason of a photo that guests don't see since its mark can't be drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,28 @@ async def ask_once_more(session: AsyncSession, photo: Photo) -> None:
 def without(mark: str | None) -> Collection[str]:
     """The renditions that a set of this mark does not have."""
     return () if watermarks.has_full(mark) else (FULL,)
+
+
+async def set_aside(session: AsyncSession, event: Event, photo: Photo) -> bool:
+    """Show guests a photo no more that has no mark and can get none, where its event asks for one; whether that is so.
+
+    Its photographer reads why and may try again; `show_unmarked` brings it back once the event has no mark.
+    """
+    if event.mark is None or photo.mark is not None:
+        return False
+    await set_failed(session, photo.id, UNMARKED)
+    return True
+
+
+async def show_unmarked(session: AsyncSession, event_id: UUID) -> None:
+    """Show the photos again that wanted a mark, of an event that has none any more."""
+    if await session.scalar(select(Event.mark).where(Event.id == event_id).with_for_update(read=True)) is not None:
+        return
+    here = (Photo.event_id == event_id, Photo.state == PhotoState.FAILED, Photo.reason == UNMARKED)
+    back = update(Photo).where(*here).values(state=PhotoState.READY, reason=None).returning(Photo.id)
+    ids = list(await session.scalars(back.execution_options(synchronize_session=False)))
+    if ids:
+        await live.publish(session, f"event:{event_id}")
 
 
 async def ask_for_forgotten(session: AsyncSession) -> None:

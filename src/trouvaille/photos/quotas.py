@@ -194,27 +194,18 @@ Allowed = tuple[int | None, int | None]
 async def _allowed(session: AsyncSession, event_id: UUID, uploaded_by: UUID | None) -> tuple[Allowed, Allowed]:
     """Photos and bytes that the event and this photographer may have."""
     usual = defaults_of(session)
-    row = (
-        await session.execute(
-            select(
-                Event.quota_photos,
-                Event.quota_bytes,
-                Photographer.staff_id,
-                Photographer.quota_photos,
-                Photographer.quota_bytes,
-            )
-            .outerjoin(Photographer, (Photographer.event_id == Event.id) & (Photographer.staff_id == uploaded_by))
-            .where(Event.id == event_id)
-        )
-    ).first()
-    if row is None:
+    event = await session.get(Event, event_id)
+    if event is None:
         return (None, None), (None, None)
-    event_photos, event_bytes, photographer, photos, size_bytes = row
-    return (
-        (_first(event_photos, usual.event_photos), _first(event_bytes, usual.event_bytes)),
-        (_first(photos, usual.photographer_photos), _first(size_bytes, usual.photographer_bytes))
-        if photographer
-        else (None, None),
+    everybody = _first(event.quota_photos, usual.event_photos), _first(event.quota_bytes, usual.event_bytes)
+    if uploaded_by is None or uploaded_by == event.owner_id:
+        return everybody, (None, None)
+    person = await session.get(Photographer, (event_id, uploaded_by))
+    if person is None:
+        return everybody, (None, None)
+    return everybody, (
+        _first(person.quota_photos, usual.photographer_photos),
+        _first(person.quota_bytes, usual.photographer_bytes),
     )
 
 

@@ -11,6 +11,7 @@ REASONS = {
         "This RAW file has no preview inside that could be shown. Please export it as JPEG, or with large previews."
     ),
     "worker_died": N_("Reading this file stopped the worker twice. It was set aside; the others go on."),
+    "unmarked": N_("The event’s watermark can’t be drawn on this photo, so guests don’t see it. You can try again."),
     "lost": N_("The server has lost this file. Please send it again."),
     "internal": N_("Something went wrong on the server while reading this file. You can try again."),
 }

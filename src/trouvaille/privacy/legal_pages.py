@@ -38,6 +38,7 @@ async def legal(
         bin_days=site.limits.bin_days,
         kept_days=KEPT_AFTER_END.days,
         contact=site.operator_contact,
+        tells_browsers=site.push is not None,
     )
 
 

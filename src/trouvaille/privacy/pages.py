@@ -72,6 +72,7 @@ async def _me(
     request: Request, session: Session, event: Event, guest: Guest, form: Form, *, status: int = 200
 ) -> Response:
     state, accepted = await guests.face_state(session, guest), await selfies.accepted_enrolment(session, guest.id)
+    site, session_id = site_of(request), request.state.viewer.session_id
     return page(
         request,
         "privacy/me.html",
@@ -82,11 +83,11 @@ async def _me(
         consent_given_at=state.consent_given_at,
         agrees=state.agrees,
         selfie_url=f"/e/{event.code}/me/selfie" if accepted is not None else None,
-        news=await news.ways_of(session, guest, sends_mail=site_of(request).sends_mail),
+        news=await news.ways_of(session, guest, sends_mail=site.sends_mail, push=site.push, session_id=session_id),
         news_from="me",
         form=form,
         done=request.query_params.get("done"),
-        erased=_heard(site_of(request), _parts(request), request.query_params.get("erased"), "face"),
+        erased=_heard(site, _parts(request), request.query_params.get("erased"), "face"),
     )
 
 

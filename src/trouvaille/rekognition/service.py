@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import CompoundSelect, Select, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -231,7 +231,7 @@ async def matches_of_guest(
     return list(best.values())
 
 
-async def give_up(session: AsyncSession, *, photos: Select[UUID], selfies: Select[UUID]) -> None:
+async def give_up(session: AsyncSession, *, photos: Select[UUID], selfies: Select[UUID] | CompoundSelect[UUID]) -> None:
     """Have faces swept away that nobody needs any more, although their photo or selfie is there.
 
     Args:

@@ -12,13 +12,14 @@ from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.events import rights
 from trouvaille.events.models import Event
 from trouvaille.events.rights import Right
-from trouvaille.roster import service
+from trouvaille.roster import exporting, service
 from trouvaille.roster.service import Only, Row
 from trouvaille.web.api import USUAL, Cursor, Limit, Page, page_of
 from trouvaille.web.site import Session
 
 router = APIRouter(prefix="/api/v1/events/{event_id}/guests", tags=["Guests"])
 READ, WRITE = wants(Scope.GUESTS_READ), wants(Scope.GUESTS_WRITE)
+TABLE = {"type": "string", "examples": ["Name,Username,E-mail,Registered,Selfie,Photos\n"]}
 
 
 class GuestOut(BaseModel):
@@ -67,6 +68,19 @@ async def list_guests(
     search = search.replace("\0", "").strip()
     shown = await service.slice_of_event(session, event.id, search=search, only=only, limit=limit, cursor=cursor)
     return page_of(request, response, [_shaped(row) for row in shown.items], shown.cursor)
+
+
+@router.get(
+    ".csv", openapi_extra=READ, response_class=Response, responses={200: {"content": {"text/csv": {"schema": TABLE}}}}
+)
+async def export_guests(
+    session: Session,
+    event: ThisEvent,
+    search: Annotated[str, Query(max_length=200, description="Words in name, username or address.")] = "",
+    only: Only = Only.ALL,
+) -> Response:
+    """The guests of an event as a CSV file for spreadsheets, its head in the language of Accept-Language."""
+    return await exporting.table(session, event, search=search, only=only)
 
 
 @router.get("/{guest_id}", openapi_extra=READ)

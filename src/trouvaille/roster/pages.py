@@ -3,30 +3,26 @@
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from trouvaille.accounts.identity import StaffViewer
-from trouvaille.core.errors import N_, Refused
-from trouvaille.core.tables import to_csv
+from trouvaille.core.errors import Refused
 from trouvaille.events import rights
 from trouvaille.events.models import Event
 from trouvaille.events.rights import Right
 from trouvaille.guests import invitations, messages
 from trouvaille.guests import service as guests
-from trouvaille.roster import service
+from trouvaille.roster import exporting, service
 from trouvaille.roster.service import Only
 from trouvaille.web.errors import status_of
 from trouvaille.web.forms import Form, typed
-from trouvaille.web.i18n import gettext
 from trouvaille.web.render import go, page
 from trouvaille.web.site import Session
 
 router = APIRouter(include_in_schema=False, prefix="/studio/{event_id}")
 PAGE = 50
-HEADS = (N_("Name"), N_("Username"), N_("E-mail"), N_("Registered"), N_("Selfie"), N_("Photos"))
 
 
 async def _event(session: Session, viewer: StaffViewer, event_id: UUID) -> Event:
@@ -69,25 +65,7 @@ async def listed(
 
 @router.get("/guests.csv")
 async def export(session: Session, event: ThisEvent, search: Search = "", only: Only = Only.ALL) -> Response:
-    shown = await service.of_event(session, event.id, search=search.replace("\0", "").strip(), only=only)
-    zone, words = ZoneInfo(event.time_zone), {True: gettext(N_("yes")), False: gettext(N_("no"))}
-    rows = [
-        (
-            row.display_name,
-            row.username or "",
-            row.email or "",
-            row.created_at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
-            words[row.selfie == "accepted"],
-            row.photos,
-        )
-        for row in shown.rows
-    ]
-    headers = {
-        "Content-Disposition": f'attachment; filename="{event.code}-guests.csv"',
-        "Cache-Control": "no-store",
-    }
-    csv = to_csv([[gettext(head) for head in HEADS], *rows])
-    return Response(csv, media_type="text/csv; charset=utf-8", headers=headers)
+    return await exporting.table(session, event, search=search, only=only)
 
 
 async def _guest_page(

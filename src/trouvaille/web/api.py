@@ -4,16 +4,31 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 Item = TypeVar("Item", bound=BaseModel)
 MOST = 200
 USUAL = 50
 # Where a route says which scope a token needs.
 SCOPE_KEY = "x-scope"
+# Where a route says whose session it wants, and takes no token.
+SESSION_KEY = "x-session"
+OF_GUESTS = {SESSION_KEY: "guest"}
+OF_BROWSERS = {SESSION_KEY: "anybody"}
+"""For a route's ``openapi_extra``: it takes the session of a browser, and no token."""
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
 Cursor = Annotated[str, Query(max_length=2000, description="`next` of the page before; leave it out for the first.")]
+
+
+def _storable(value: str) -> str:
+    if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise ValueError("a sign that can’t be kept")
+    return value
+
+
+# A text that the database can keep: without NUL, and without half of a sign.
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 class Page(BaseModel, Generic[Item]):
@@ -118,6 +133,12 @@ def _complete(operation: dict[str, Any]) -> None:
     """Give an operation its problems, and say what lets somebody in."""
     for status in ANSWERS:
         operation["responses"][status] = {"$ref": f"#/components/responses/Problem{status}"}
+    if SESSION_KEY in operation:
+        operation["security"] = [{"session": []}]
+        whose = "a guest’s browser; there are no tokens for guests."
+        if operation[SESSION_KEY] != "guest":
+            whose = "a browser, which no token stands for."
+        operation["description"] = f"{operation.get('description', '')}\n\nBy the session of {whose}"
     scope = operation.get(SCOPE_KEY)
     if scope is not None:
         operation["security"] = [{"token": [scope]}, {"session": []}]

@@ -24,7 +24,7 @@ def _operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
             "id": operation["operationId"],
             "method": method.upper(),
             "path": path,
-            "summary": operation.get("summary", ""),
+            "says": operation.get("description", operation.get("summary", "")).split("\n\n")[0],
             "scope": operation.get("x-scope"),
             "tag": next(iter(operation.get("tags", [])), ""),
         }

@@ -1,5 +1,6 @@
 """What holds for every request: where it may come from, how large it may be, what browsers may do with it."""
 
+import re
 import sys
 from urllib.parse import urlparse
 
@@ -15,7 +16,7 @@ from trouvaille.web.site import FILE_BODY
 SAFE = {"GET", "HEAD", "OPTIONS"}
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-    "font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "font-src 'self'; connect-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
 HEADERS = {
@@ -29,6 +30,7 @@ HEADERS = {
 }
 FORM_BYTES = 256 * 1024
 LIST_BYTES = 2 * 1024**2
+PICTURE_BODY = re.compile(r"/api/v1/events/[^/]+/pictures/[a-z]+")
 
 
 def _is_plain_form(content_type: str) -> bool:
@@ -109,10 +111,10 @@ class Guard:
     def _limit(self, path: str) -> int:
         if FILE_BODY.fullmatch(path):
             return sys.maxsize
-        if path.endswith("/uploads/known"):
+        if path.endswith(("/uploads/known", "/invitations", "/invitations/csv")):
             return LIST_BYTES
         if path.startswith("/studio/") and path.endswith("/photos"):
             return self.upload_bytes
-        if path.endswith(("/selfie", "/picture")):
+        if path.endswith(("/selfie", "/picture")) or PICTURE_BODY.fullmatch(path):
             return self.selfie_bytes + FORM_BYTES
         return FORM_BYTES

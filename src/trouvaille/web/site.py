@@ -13,8 +13,10 @@ from trouvaille.core.import_rules import Rules
 from trouvaille.core.legal import Legal
 from trouvaille.core.live import Hub
 from trouvaille.core.provider import Provider
+from trouvaille.core.reading import Reader
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
+from trouvaille.core.webpush import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Site:
     """
 
     sessions: Sessions
+    reader: Reader
     storage: Storage
     vault: Vault
     hub: Hub
@@ -53,6 +56,10 @@ class Site:
     ftp_host: str | None = None
     providers: tuple[Provider, ...] = ()
     legal: Legal = field(default_factory=Legal)
+    # Who we are to push services; None where no browser is told of anything.
+    push: Sender | None = None
+    # Whether guests' browsers keep what works without a network; docs/decisions/0040-without-a-network.md.
+    service_worker: bool = True
 
 
 def site_of(request: Request) -> Site:

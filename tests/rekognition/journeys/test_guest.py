@@ -1,13 +1,18 @@
 """A guest's whole way with the second engine."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.people import Visitor
 from tests.rekognition.eyes import Eyes
 from tests.rekognition.journeys.looking import HERE, INES, MAYA, ROSE, later, rows, state, upload
 from tests.rekognition.server import Account
 from trouvaille.demo.party import selfie_jpeg
+from trouvaille.events import posters
 from trouvaille.settings import Settings
 
 Jobs = Callable[[], None]
@@ -33,6 +38,22 @@ def test_a_guest_finds_the_photos_that_were_there_and_those_that_come(
     assert rows(with_rekognition, "SELECT count(*) FROM faces WHERE template IS NOT NULL") == [(0,)]
     (collection,) = account.collections
     assert collection.endswith(owner.event_id)
+
+
+def test_guests_are_told_of_amazon_before_they_come_on_paper_and_on_the_first_page(
+    owner: Visitor, visitor: Callable[[], Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[dict[str, Any]] = []
+
+    async def draw(order: bytes) -> bytes:
+        drawn.append(json.loads(order))
+        return b"%PDF"
+
+    page = visitor().get("/e/PARTY234").text
+    assert "A service of Amazon compares it" in page and "nobody but you can see it" not in page
+    monkeypatch.setattr(posters, "draw", draw)
+    assert owner.get(f"/studio/{owner.event_id}/print/a4.pdf").status_code == 200
+    assert all("Amazon" in each["privacy"] for each in drawn[0]["pages"]) and drawn[0]["pages"]
 
 
 def test_photos_and_selfies_that_come_together_find_each_other(

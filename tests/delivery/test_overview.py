@@ -1,0 +1,69 @@
+"""What is counted once for many guests is as good as counted anew."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.delivery.test_walls import _change, _jpeg
+from tests.people import Visitor
+from trouvaille.delivery import access
+from trouvaille.settings import Settings
+
+
+@pytest.fixture
+def guest(visitor: Callable[[], Visitor], run_jobs: Callable[[], None]) -> tuple[Visitor, Visitor, list[str]]:
+    owner = visitor()
+    owner.set_up_server()
+    owner.make_event(gallery="guests")
+    ids = [each["id"] for n in range(3) for each in owner.upload((f"{n}.jpg", _jpeg(40 * n)))["accepted"]]
+    run_jobs()
+    person = visitor()
+    assert person.register("PARTY234", "rose").status_code == 303
+    return owner, person, ids
+
+
+def _count(person: Visitor) -> int:
+    page = person.get("/e/PARTY234/photos?show=all").text
+    return int(page.split('data-count="all"', 1)[1].split(">", 1)[1].split("<", 1)[0])
+
+
+def test_a_page_counts_what_there_is_now(
+    guest: tuple[Visitor, Visitor, list[str]], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = 0
+    count = access.totals
+
+    async def noted(*given: object) -> object:
+        nonlocal counted
+        counted += 1
+        return await count(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(access, "totals", noted)
+    owner, person, ids = guest
+    assert [_count(person), _count(person)] == [3, 3]
+    assert counted == 1
+    _change(settings, "standing = 'hidden'", ids[0])
+    assert _count(person) == 2
+    _change(settings, "standing = 'shown'", ids[0])
+    assert _count(person) == 3
+    assert owner.change(gallery="nobody").status_code == 303
+    assert 'data-count="all"' not in person.get("/e/PARTY234/photos?show=mine").text
+
+
+def test_a_picture_goes_with_its_photo_its_event_and_its_viewer(
+    guest: tuple[Visitor, Visitor, list[str]], visitor: Callable[[], Visitor], settings: Settings
+) -> None:
+    owner, person, ids = guest
+    thumb = f"/e/PARTY234/p/{ids[0]}/thumb"
+    assert person.get(thumb).status_code == 200
+    assert person.get(thumb.replace("PARTY234", "party-234")).status_code == 200
+    _change(settings, "standing = 'hidden'", ids[0])
+    assert person.get(thumb).status_code == 404
+    _change(settings, "standing = 'shown'", ids[0])
+    owner.change(gallery="nobody")
+    assert person.get(thumb).status_code == 404
+    owner.change(gallery="guests")
+    assert person.get(thumb).status_code == 200
+    assert owner.move("archived").status_code == 303
+    assert person.get(thumb).status_code in (403, 404, 410)
+    assert visitor().get(thumb).status_code != 200
