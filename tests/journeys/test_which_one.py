@@ -16,7 +16,7 @@ HERE = "/e/PARTY234/selfie"
 Jobs = Callable[[], None]
 
 
-def _pair(samples: dict[str, Path]) -> bytes:
+def pair(samples: dict[str, Path]) -> bytes:
     """Rose on the left, Maya on the right."""
     both = [
         pyvips.Image.new_from_buffer(selfie_jpeg(each, samples), "").thumbnail_image(700, height=900, crop="centre")
@@ -32,7 +32,7 @@ def guest(owner: Visitor, visitor: Callable[[], Visitor], samples: dict[str, Pat
     guest = visitor()
     guest.register("PARTY234", "rose")
     guest.agree()
-    guest.send_selfie(_pair(samples))
+    guest.send_selfie(pair(samples))
     run_jobs()
     return guest
 
@@ -99,7 +99,7 @@ def test_an_accepted_selfie_stays_in_force_while_the_next_one_is_in_question(
 ) -> None:
     guest.send_selfie(selfie_jpeg(ROSE, samples))
     run_jobs()
-    guest.send_selfie(_pair(samples))
+    guest.send_selfie(pair(samples))
     run_jobs()
     assert guest.get(f"{HERE}/status").json()["state"] == "choosing"
     assert len(guest.photos()) == len(ROSE.truth)
