@@ -141,9 +141,21 @@ export function startPhotos(base: string): Photos {
   const begun = rows.onChange(() => {
     place.remove();
     begun();
-    const wanted = new URLSearchParams(location.hash.slice(1)).get("photo");
-    if (wanted && rows.at(wanted) >= 0) open(wanted);
+    void openWanted();
   });
+
+  /** Open the photo of the address; one that this part of the photos lacks is looked for among all. */
+  async function openWanted(): Promise<void> {
+    const wanted = new URLSearchParams(location.hash.slice(1)).get("photo");
+    if (!wanted) return;
+    if (rows.at(wanted) < 0) await rows.look();
+    if (rows.at(wanted) < 0) await rows.whole();
+    if (rows.at(wanted) < 0 && location.search) return location.replace(location.pathname + location.hash);
+    // The same link may be followed again.
+    history.replaceState(history.state, "", location.pathname + location.search);
+    if (rows.at(wanted) >= 0) open(wanted);
+  }
+  window.addEventListener("hashchange", () => void openWanted());
   void rows.look();
   return { look: () => void rows.look() };
 }

@@ -16,6 +16,8 @@ export interface Item {
   stumbles: number;
   /** A request of it went unanswered, so the server may have it already. */
   unanswered: boolean;
+  /** The photo that it became, or that was there already, where that is the sender's to know. */
+  photo: string | null;
   stop: (() => void) | null;
 }
 
@@ -38,6 +40,7 @@ export const keyOf = (item: Found): string => `${markOf(item.file)}|${item.path}
 
 export function itemOf({ file, path }: Found): Item {
   return {
-    file, path, state: "checking", sent_bytes: 0, reason: "", address: null, stumbles: 0, unanswered: false, stop: null,
+    file, path, state: "checking", sent_bytes: 0, reason: "", address: null, stumbles: 0, unanswered: false, photo: null,
+    stop: null,
   };
 }

@@ -198,6 +198,7 @@ export class Queue {
 
   /** The event has it: by us, perhaps by a request whose answer was lost on the way, or since before. */
   endHere(item: Item, byUs: boolean, id: string | null): void {
+    item.photo = id;
     this.end(item, byUs ? "added" : "duplicate");
     if (byUs) document.dispatchEvent(new CustomEvent("trouvaille:photo-added", { detail: { id } }));
   }

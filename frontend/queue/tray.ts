@@ -281,6 +281,7 @@ export class Tray {
     row.dataset["state"] = item.state;
     const [icon, key] = UNSENT.has(item.state) ? ["refresh-cw", "retry"] : item.state === "held" ? ["play", "resume"] : ["pause", "pause"];
     button.hidden = item.state === "added" || item.state === "duplicate";
+    if (item.photo && !name.firstElementChild) name.replaceChildren(linkTo(item.photo, item.file.name));
     button.innerHTML = iconMarkup(icon);
     button.title = this.text(key);
     button.setAttribute("aria-label", `${this.text(key)}: ${name.textContent}`);
@@ -300,6 +301,14 @@ export class Tray {
       default: return bytes(item.file.size);
     }
   }
+}
+
+/** The desk opens the photo of its address. */
+function linkTo(photo: string, name: string): HTMLAnchorElement {
+  const link = document.createElement("a");
+  link.href = `#photo=${photo}`;
+  link.textContent = name;
+  return link;
 }
 
 function moodOf(queue: Queue): Mood {

@@ -58,6 +58,28 @@ def test_what_matters_for_security_is_noted_with_ids_alone(
     assert not re.search("rose|owner|example|testclient|lea", everything)
 
 
+def test_what_becomes_of_an_event_and_whom_it_expects_is_noted(owner: Visitor, settings: Settings) -> None:
+    before = len(_acts(settings))
+    owner.change(code="PARTY345", faces="yes")
+    owner.change(code="PARTY345", faces="yes", name="Lea and Tom")
+    here = f"/studio/{owner.event_id}"
+    owner.post(f"{here}/code", {"sure": "yes"})
+    owner.post(f"{here}/invitations", {"people": "Mia, mia@example.org"})
+    invitation = re.search(rf"{here}/invitations/([0-9a-f-]{{36}})/link", owner.get(f"{here}/invitations").text)
+    assert invitation
+    owner.post(f"{here}/invitations/{invitation[1]}/link")
+    owner.post(f"{here}/invitations/{invitation[1]}/withdraw")
+    for _ in range(2):
+        owner.move("closed")
+    assert _acts(settings)[before:] == [
+        *("event.code_changed", "event.code_changed", "guest_invitation.made", "guest_invitation.link_made"),
+        *("guest_invitation.withdrawn", "event.state_changed"),
+    ]
+    with psycopg.connect(settings.database_url or "") as connection:
+        about = "SELECT count(*) FROM audit WHERE about_id = %s AND actor_id = (SELECT id FROM staff)"
+        assert connection.execute(about, (invitation[1],)).fetchone() == (3,)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import psycopg
 import pytest
@@ -9,6 +11,7 @@ from starlette.testclient import TestClient
 
 from tests.people import PASSWORD, Visitor, another_browser
 from trouvaille.app import create_app
+from trouvaille.core.secrets import token_hash
 from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
@@ -71,6 +74,28 @@ def test_a_session_ends_when_it_is_idle_too_long(owner: Visitor, visitor: Visito
     with psycopg.connect(settings.database_url or "") as connection:
         connection.execute("UPDATE sessions SET last_seen_at = now() - interval '31 days'")
     assert guest.get("/account").status_code == 303
+
+
+def test_a_session_that_is_in_use_ends_at_its_last_day_which_nothing_puts_off(
+    two_events: Visitor, settings: Settings
+) -> None:
+    def end() -> datetime:
+        with psycopg.connect(settings.database_url or "") as connection:
+            (token,) = [each for each in two_events.browser.cookies.values() if len(each) == 43]
+            found = connection.execute(
+                "SELECT expires_at FROM sessions WHERE token_hash = %s", (token_hash(token),)
+            ).fetchone()
+        assert found
+        return cast("datetime", found[0])
+
+    first = end()
+    assert abs(first - datetime.now(UTC) - timedelta(days=settings.session_absolute_days)) < timedelta(minutes=5)
+    two_events.get("/account")
+    two_events.post("/account/switch", {"to": _switch(two_events)})
+    assert end() == first, "going on as somebody else is no new sign-in"
+    with psycopg.connect(settings.database_url or "") as connection:
+        connection.execute("UPDATE sessions SET expires_at = now() - interval '1 second', last_seen_at = now()")
+    assert two_events.get("/account").status_code == 303
 
 
 @pytest.fixture

@@ -54,8 +54,13 @@ class Act(StrEnum):
     OFFER_DECLINED = "event.offer_declined"
     EVENT_HANDED_OVER = "event.handed_over"
     EVENT_CREATED = "event.created"
+    CODE_CHANGED = "event.code_changed"
+    STATE_CHANGED = "event.state_changed"
     EVENT_DELETED = "event.deleted"
     FACES_ATTESTED = "faces.attested"
+    GUESTS_INVITED = "guest_invitation.made"
+    GUEST_LINK_MADE = "guest_invitation.link_made"
+    GUEST_INVITATION_WITHDRAWN = "guest_invitation.withdrawn"
     GUEST_REGISTERED = "guest.registered"
     PASS_MADE = "pass.made"  # noqa: S105
     PASS_UPGRADED = "pass.upgraded"  # noqa: S105
@@ -98,8 +103,13 @@ LABELS: dict[str, str] = {
     Act.OFFER_DECLINED: N_("Offer of an event declined"),
     Act.EVENT_HANDED_OVER: N_("Event handed over"),
     Act.EVENT_CREATED: N_("Event created"),
+    Act.CODE_CHANGED: N_("Code of an event changed"),
+    Act.STATE_CHANGED: N_("Event opened, closed or archived"),
     Act.EVENT_DELETED: N_("Event deleted"),
     Act.FACES_ATTESTED: N_("Face finding switched on"),
+    Act.GUESTS_INVITED: N_("Guests invited"),
+    Act.GUEST_LINK_MADE: N_("New link for an invited guest"),
+    Act.GUEST_INVITATION_WITHDRAWN: N_("Invitation of a guest withdrawn"),
     Act.GUEST_REGISTERED: N_("Guest registered"),
     Act.PASS_MADE: N_("Guest pass made"),
     Act.PASS_UPGRADED: N_("Guest pass turned into an account"),

@@ -317,6 +317,7 @@ async def change_event(
     request: Request,
     response: Response,
     session: Session,
+    viewer: StaffViewer,
     event: ChangeableEvent,
     body: EventChange,
     if_match: Annotated[str | None, Header()] = None,
@@ -326,7 +327,8 @@ async def change_event(
     if if_match is not None and if_match.strip() not in ("*", _tag(event)):
         raise Changed
     present = {name: getattr(event, name) for name in FIELDS}
-    await service.change(session, event, _plan({**present, "expires_on": service.last_day(event)}, body))
+    plan = _plan({**present, "expires_on": service.last_day(event)}, body)
+    await service.change(session, event, plan, by=viewer)
     await _draw(session, event, body)
     await session.refresh(event)
     return _answer(request, response, event)
@@ -346,16 +348,20 @@ async def delete_event(
 
 
 @router.post("/{event_id}/state", openapi_extra=WRITE)
-async def move_event(request: Request, response: Response, session: Session, event: ThisEvent, body: Move) -> EventOut:
+async def move_event(
+    request: Request, response: Response, session: Session, viewer: StaffViewer, event: ThisEvent, body: Move
+) -> EventOut:
     """Open, close or archive an event; being there already is no error."""
-    await states.move(session, event, body.to)
+    await states.move(session, event, body.to, by=viewer)
     return _answer(request, response, event)
 
 
 @router.post("/{event_id}/code", openapi_extra=WRITE)
-async def change_code(request: Request, response: Response, session: Session, event: ChangeableEvent) -> EventOut:
+async def change_code(
+    request: Request, response: Response, session: Session, viewer: StaffViewer, event: ChangeableEvent
+) -> EventOut:
     """Give an event a new code. What is printed with the old one leads nowhere from now on."""
-    await service.change_code(session, event)
+    await service.change_code(session, event, by=viewer)
     return _answer(request, response, event)
 
 

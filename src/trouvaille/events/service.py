@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
-from trouvaille.accounts.audit import Act
+from trouvaille.accounts.audit import Act, Actor
 from trouvaille.accounts.models import Staff
 from trouvaille.accounts.service import EVENT_NAMES, Viewer
 from trouvaille.core.clock import now
@@ -96,17 +96,19 @@ async def create(
     return event
 
 
-async def change(session: AsyncSession, event: Event, plan: EventPlan) -> None:
+async def change(session: AsyncSession, event: Event, plan: EventPlan, *, by: Actor) -> None:
     """Change an event; the same refusals as ``create``."""
     if problems := plan.problems():
         raise InvalidForm(*problems)
     _check_last_day(plan, present=last_day(event))
-    zone = event.time_zone
+    zone, code = event.time_zone, event.code
     try:
         async with session.begin_nested():
             plan.put_on(event)
     except IntegrityError as error:
         raise CodeTaken(field="code") from error
+    if event.code != code:
+        await audit.note(session, Act.CODE_CHANGED, by=by, event_id=event.id)
     await watermarks.follow(session, event)
     if event.time_zone != zone:
         await defer(session, "photos.set_clocks_right", queue=UPKEEP, event_id=event.id)
@@ -229,10 +231,11 @@ async def _name_of(session: AsyncSession, code: str) -> str | None:
 EVENT_NAMES.append(_name_of)
 
 
-async def change_code(session: AsyncSession, event: Event) -> None:
+async def change_code(session: AsyncSession, event: Event, *, by: Actor) -> None:
     """Give an event a new code; the old one, and every poster that carries it, leads nowhere from now on."""
     event.code = propose_code()
     await session.flush()
+    await audit.note(session, Act.CODE_CHANGED, by=by, event_id=event.id)
 
 
 async def duplicate(session: AsyncSession, viewer: Viewer, event: Event, *, name: str) -> Event:

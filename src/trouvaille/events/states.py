@@ -7,6 +7,8 @@ Once open there is no way back to a draft, since guests must always reach what i
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import audit
+from trouvaille.accounts.audit import Act, Actor
 from trouvaille.core import live
 from trouvaille.core.errors import N_, Conflict
 from trouvaille.events.models import Event, EventState
@@ -31,7 +33,7 @@ class Archived(Conflict):
     message = N_("This event is archived. Take it out of the archive to change something.")
 
 
-async def move(session: AsyncSession, event: Event, to: EventState) -> None:
+async def move(session: AsyncSession, event: Event, to: EventState, *, by: Actor) -> None:
     """Bring an event into another state; being there already is no error.
 
     Raises:
@@ -47,6 +49,7 @@ async def move(session: AsyncSession, event: Event, to: EventState) -> None:
     if moved.first() is None:
         raise WrongMove
     await session.refresh(event)
+    await audit.note(session, Act.STATE_CHANGED, by=by, event_id=event.id)
     await live.publish(session, f"event:{event.id}")
 
 

@@ -174,7 +174,7 @@ def _values(event: Event) -> dict[str, str]:
 async def edit(request: Request, session: Session, viewer: StaffViewer, event: ChangeableEvent) -> Response:
     form = _typed(await request.form())
     try:
-        await service.change(session, event, _plan(form))
+        await service.change(session, event, _plan(form), by=viewer)
     except Refused as error:
         await session.refresh(event)
         return await _edit_page(request, session, form.refused(error), event=event, status=status_of(error))
@@ -191,23 +191,23 @@ async def attest(request: Request, session: Session, viewer: StaffViewer, event:
 
 
 @router.post("/{event_id}/state")
-async def move(request: Request, session: Session, event: ThisEvent) -> Response:
+async def move(request: Request, session: Session, viewer: StaffViewer, event: ThisEvent) -> Response:
     form = typed(await request.form(), "to")
     try:
         to = EventState(form.value("to"))
     except ValueError as error:
         raise Invalid from error
-    await states.move(session, event, to)
+    await states.move(session, event, to, by=viewer)
     return go(f"/studio/{event.id}")
 
 
 @router.post("/{event_id}/code")
-async def new_code(request: Request, session: Session, event: ChangeableEvent) -> Response:
+async def new_code(request: Request, session: Session, viewer: StaffViewer, event: ChangeableEvent) -> Response:
     form = typed(await request.form(), "sure")
     if form.value("sure") != "yes":
         wrong = Invalid(N_("Tick the box first: what is printed already stops working."), field="sure")
         return await _edit_page(request, session, Form(_values(event)).refused(wrong), event=event, status=422)
-    await service.change_code(session, event)
+    await service.change_code(session, event, by=viewer)
     return go(f"/studio/{event.id}")
 
 

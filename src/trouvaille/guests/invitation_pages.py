@@ -83,7 +83,7 @@ async def listed(request: Request, session: Session, event: ThisEvent, after: UU
 
 
 @router.post("/studio/{event_id}/invitations")
-async def invite(request: Request, session: Session, event: ChangeableEvent) -> Response:
+async def invite(request: Request, session: Session, viewer: StaffViewer, event: ChangeableEvent) -> Response:
     async with request.form() as sent:
         form = Form({"people": str(sent.get("people", "")).replace("\0", "")[:LONGEST_LIST]})
         file = sent.get("file")
@@ -93,7 +93,7 @@ async def invite(request: Request, session: Session, event: ChangeableEvent) -> 
     except Invalid as error:
         error.field = "people"
         return await _page(request, session, event, form.refused(error), status=422)
-    fresh, refused = await invitations.invite(session, event, people)
+    fresh, refused = await invitations.invite(session, event, people, by=viewer)
     problems = sorted([*unread, *refused], key=lambda problem: problem.line)
     # What was taken is done with; what was not stands there to be corrected.
     left = Form({"people": "\n".join(problem.row for problem in problems)})
@@ -102,24 +102,31 @@ async def invite(request: Request, session: Session, event: ChangeableEvent) -> 
 
 
 @router.post("/studio/{event_id}/invitations/{invitation_id}/link")
-async def renew(request: Request, session: Session, event: ChangeableEvent, invitation_id: UUID) -> Response:
-    fresh = await invitations.renew(session, event, invitation_id)
+async def renew(
+    request: Request, session: Session, viewer: StaffViewer, event: ChangeableEvent, invitation_id: UUID
+) -> Response:
+    fresh = await invitations.renew(session, event, invitation_id, by=viewer)
     return await _page(request, session, event, Form(), fresh=[fresh])
 
 
 @router.post("/studio/{event_id}/invitations/{invitation_id}/send")
 async def send(
-    request: Request, session: Session, site: ThisSite, event: ChangeableEvent, invitation_id: UUID
+    request: Request,
+    session: Session,
+    site: ThisSite,
+    viewer: StaffViewer,
+    event: ChangeableEvent,
+    invitation_id: UUID,
 ) -> Response:
     if not site.sends_mail:
         raise NotFound
-    fresh = await invitations.renew(session, event, invitation_id, carried=True)
+    fresh = await invitations.renew(session, event, invitation_id, by=viewer, carried=True)
     return await _page(request, session, event, Form(), fresh=[fresh], mailed=True)
 
 
 @router.post("/studio/{event_id}/invitations/{invitation_id}/withdraw")
-async def withdraw(session: Session, event: ChangeableEvent, invitation_id: UUID) -> Response:
-    await invitations.withdraw(session, event.id, invitation_id)
+async def withdraw(session: Session, viewer: StaffViewer, event: ChangeableEvent, invitation_id: UUID) -> Response:
+    await invitations.withdraw(session, event.id, invitation_id, by=viewer)
     return go(f"/studio/{event.id}/invitations")
 
 

@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import audit
+from trouvaille.accounts.audit import Act, Actor
 from trouvaille.accounts.service import clean_email, clean_name
 from trouvaille.core.errors import N_, Invalid, NotFound
 from trouvaille.core.paging import Key, Slice, slice_of
@@ -109,7 +111,9 @@ def _person(line: int, cells: list[str]) -> Person:
     return Person(line, clean_name(name), clean_email(addresses[0]))
 
 
-async def invite(session: AsyncSession, event: Event, people: Sequence[Person]) -> tuple[list[Fresh], list[Problem]]:
+async def invite(
+    session: AsyncSession, event: Event, people: Sequence[Person], *, by: Actor
+) -> tuple[list[Fresh], list[Problem]]:
     """Invite those who are neither invited nor here yet; the others are told by line."""
     addresses = [person.email.lower() for person in people]
     known = await session.scalars(
@@ -135,6 +139,9 @@ async def invite(session: AsyncSession, event: Event, people: Sequence[Person]) 
             fresh.append(Fresh(invitation, token))
     session.add_all([each.invitation for each in fresh])
     await session.flush()
+    if fresh:
+        about = fresh[0].invitation.id if len(fresh) == 1 else None
+        await audit.note(session, Act.GUESTS_INVITED, by=by, about_id=about, event_id=event.id)
     await _carry(session, event, fresh)
     return fresh, problems
 
@@ -144,7 +151,7 @@ async def _carry(session: AsyncSession, event: Event, fresh: Sequence[Fresh]) ->
         await carry(session, event, fresh)
 
 
-async def renew(session: AsyncSession, event: Event, invitation_id: UUID, *, carried: bool = False) -> Fresh:
+async def renew(session: AsyncSession, event: Event, invitation_id: UUID, *, by: Actor, carried: bool = False) -> Fresh:
     """Give an invitation a new link; the old one leads nowhere from now on.
 
     Args:
@@ -167,12 +174,13 @@ async def renew(session: AsyncSession, event: Event, invitation_id: UUID, *, car
     if invitation is None:
         raise NoSuchInvitation
     fresh = Fresh(invitation, token)
+    await audit.note(session, Act.GUEST_LINK_MADE, by=by, about_id=invitation.id, event_id=event.id)
     if carried:
         await _carry(session, event, [fresh])
     return fresh
 
 
-async def withdraw(session: AsyncSession, event_id: UUID, invitation_id: UUID) -> None:
+async def withdraw(session: AsyncSession, event_id: UUID, invitation_id: UUID, *, by: Actor) -> None:
     """Take an invitation back; one who has come stays a guest.
 
     Raises:
@@ -185,6 +193,7 @@ async def withdraw(session: AsyncSession, event_id: UUID, invitation_id: UUID) -
     )
     if gone.first() is None:
         raise NoSuchInvitation
+    await audit.note(session, Act.GUEST_INVITATION_WITHDRAWN, by=by, about_id=invitation_id, event_id=event_id)
 
 
 async def by_token(session: AsyncSession, token: str) -> tuple[GuestInvitation, Event]:

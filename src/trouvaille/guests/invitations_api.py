@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from trouvaille.accounts.identity import StaffViewer
+from trouvaille.accounts.service import Viewer
 from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.errors import N_, Conflict, Invalid, InvalidForm
 from trouvaille.core.tables import decode
@@ -121,6 +122,7 @@ async def list_guest_invitations(
 async def _invite(
     request: Request,
     session: Session,
+    viewer: Viewer,
     event: Event,
     people: Sequence[Person],
     unread: Sequence[Problem],
@@ -131,7 +133,7 @@ async def _invite(
     Raises:
         InvalidForm: nobody could be; each problem has the place of its row as its field.
     """
-    fresh, refused = await invitations.invite(session, event, people)
+    fresh, refused = await invitations.invite(session, event, people, by=viewer)
     problems = sorted([*unread, *refused], key=lambda problem: problem.line)
     if not fresh:
         for each in problems:
@@ -152,7 +154,7 @@ async def invite_guests(
     if (known := await once.known(session, viewer.id)) is not None:
         return known
     people, unread = invitations.named([(each.name, each.email) for each in body.people])
-    return await once.keep(session, await _invite(request, session, event, people, unread, "people.{1}"))
+    return await once.keep(session, await _invite(request, session, viewer, event, people, unread, "people.{1}"))
 
 
 @router.post("/csv", status_code=201, response_model=InvitationsMade, openapi_extra=WRITE)
@@ -172,7 +174,7 @@ async def import_guest_invitations(
     except Invalid as error:
         error.field = ""
         raise
-    return await once.keep(session, await _invite(request, session, event, people, unread, "line.{0}"))
+    return await once.keep(session, await _invite(request, session, viewer, event, people, unread, "line.{0}"))
 
 
 @router.post("/{invitation_id}/link", openapi_extra=WRITE)
@@ -181,6 +183,7 @@ async def renew_guest_invitation(
     response: Response,
     session: Session,
     site: ThisSite,
+    viewer: StaffViewer,
     event: ChangeableEvent,
     invitation_id: UUID,
     body: NewLink,
@@ -189,10 +192,12 @@ async def renew_guest_invitation(
     response.headers["Cache-Control"] = "no-store"
     if body.send and not site.sends_mail:
         raise NoMail(field="send")
-    return _invited(request, await invitations.renew(session, event, invitation_id, carried=body.send))
+    return _invited(request, await invitations.renew(session, event, invitation_id, by=viewer, carried=body.send))
 
 
 @router.delete("/{invitation_id}", status_code=204, openapi_extra=WRITE)
-async def withdraw_guest_invitation(session: Session, event: ChangeableEvent, invitation_id: UUID) -> None:
+async def withdraw_guest_invitation(
+    session: Session, viewer: StaffViewer, event: ChangeableEvent, invitation_id: UUID
+) -> None:
     """Take an invitation back; one who has come stays a guest."""
-    await invitations.withdraw(session, event.id, invitation_id)
+    await invitations.withdraw(session, event.id, invitation_id, by=viewer)
