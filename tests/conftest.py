@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 from sqlalchemy.engine import make_url
 from starlette.testclient import TestClient
 
@@ -19,6 +20,7 @@ from tests.push_service import PushService
 from tests.s3_server import s3, s3_prefix  # noqa: F401 - fixtures for all
 from trouvaille import logs, schema, worker
 from trouvaille.app import create_app
+from trouvaille.core import metrics
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of
 from trouvaille.core.postgres import EmbeddedPostgres
 from trouvaille.demo.samples import fetch
@@ -45,6 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder, name = item.path.relative_to(here).parts[0], item.path.stem.removeprefix("test_")
         if folder in AT_THE_EDGE or (folder == "browser" and name in EDGES_IN_A_BROWSER):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _counts_anew() -> None:
+    """The metrics belong to the process: what thousands of tests have counted would be written down by each of them."""
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            metric.clear()
 
 
 @pytest.fixture(scope="session")

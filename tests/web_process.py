@@ -38,12 +38,13 @@ def running_web(
     process = subprocess.Popen(argv, env=environment)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(200):
-            try:
-                httpx2.get(f"{address}/livez", timeout=1)
-                break
-            except httpx2.TransportError:
-                time.sleep(0.1)
+        with httpx2.Client(timeout=1) as client:  # one: each reads all certificates of the machine
+            for _ in range(200):
+                try:
+                    client.get(f"{address}/livez")
+                    break
+                except httpx2.TransportError:
+                    time.sleep(0.1)
         yield address, process
     finally:
         process.terminate()

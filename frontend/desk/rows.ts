@@ -92,6 +92,20 @@ export class Rows {
     return this.list[this.at(id)];
   }
 
+  /** Whether a photo is here, or comes within a while. */
+  comes(id: string, patience_ms: number): Promise<boolean> {
+    if (this.at(id) >= 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const end = (isHere: boolean): void => {
+        window.clearTimeout(timer);
+        forget();
+        resolve(isHere);
+      };
+      const timer = window.setTimeout(() => end(false), patience_ms);
+      const forget = this.onChange(() => this.at(id) >= 0 && end(true));
+    });
+  }
+
   /** Load everything, in pieces; what is here is drawn as it comes. */
   load(): Promise<void> {
     this.loading ??= this.loadAll().finally(() => (this.loading = undefined));

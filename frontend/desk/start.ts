@@ -8,6 +8,8 @@ import { view } from "./viewer";
 
 // While photos stream in, a page asks at most so often what changed.
 const PAUSE_MS = 1500;
+// How long a photo that was sent this moment may take to be in the list.
+const PATIENCE_MS = 4000;
 const HOLD_MS = 450;
 const SLIP_PX = 10;
 const ASKS_FOR_TEXT = "input, textarea, select, [contenteditable]";
@@ -148,12 +150,12 @@ export function startPhotos(base: string): Photos {
   async function openWanted(): Promise<void> {
     const wanted = new URLSearchParams(location.hash.slice(1)).get("photo");
     if (!wanted) return;
-    if (rows.at(wanted) < 0) await rows.look();
-    if (rows.at(wanted) < 0) await rows.whole();
-    if (rows.at(wanted) < 0 && location.search) return location.replace(location.pathname + location.hash);
+    if (rows.at(wanted) < 0) void rows.look();
+    const isHere = await rows.comes(wanted, PATIENCE_MS);
+    if (!isHere && location.search) return location.replace(location.pathname + location.hash);
     // The same link may be followed again.
     history.replaceState(history.state, "", location.pathname + location.search);
-    if (rows.at(wanted) >= 0) open(wanted);
+    if (isHere) open(wanted);
   }
   window.addEventListener("hashchange", () => void openWanted());
   void rows.look();

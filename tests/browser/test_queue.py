@@ -108,6 +108,39 @@ def test_photos_that_are_chosen_before_the_script_is_there_are_sent_too(open_des
     assert field.input_value() == ""
 
 
+def test_what_was_sent_and_what_was_there_already_lead_to_their_photo(open_desk: Desk, tmp_path: Path) -> None:
+    desk = open_desk()
+    choose(desk, fill_folder(tmp_path / "wedding", 3))
+    title_of(desk, "3 photos added")
+    desk.get_by_role("button", name="Close", exact=True).click()
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "another name.jpg").write_bytes((tmp_path / "wedding" / "photo-0001.jpg").read_bytes())
+    choose(desk, fill_folder(again, 1, name="other"))
+    title_of(desk, "1 photo added · 1 was already here")
+    tray = desk.locator("[data-tray-list]")
+    tray.get_by_role("link", name="another name.jpg").click()
+    expect(desk.locator(".pswp")).to_contain_text("photo-0001.jpg")
+    desk.wait_for_timeout(500)  # what still opens can't be closed yet
+    desk.keyboard.press("Escape")
+    expect(desk.locator(".pswp")).to_have_count(0)
+    assert "#photo" not in desk.url
+    tray.get_by_role("link", name="other-0000.jpg").click()
+    expect(desk.locator(".pswp")).to_contain_text("other-0000.jpg")
+    desk.wait_for_timeout(500)
+    desk.keyboard.press("Escape")
+    desk.goto(f"{desk.url.partition('?')[0]}?show=failed")
+    desk.evaluate("id => { location.hash = `photo=${id}`; }", _newest(desk))
+    expect(desk.locator(".pswp")).to_be_visible()
+    assert "show=failed" not in desk.url
+
+
+def _newest(desk: Page) -> str:
+    """The id of a photo that another part of the desk shows."""
+    answer = desk.request.get(f"{desk.url.partition('?')[0]}/photos?show=all")
+    return str(answer.json()["rows"][0][0])
+
+
 def test_after_a_reload_the_same_folder_goes_on_with_what_is_missing(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
     folder = fill_folder(tmp_path / "wedding", 60)

@@ -140,7 +140,7 @@ async def test_of_two_who_move_an_event_at_once_one_is_told_to_look_again(sessio
             mine = await session.get(Event, event.id)
             assert mine is not None
             await ready.wait()
-            await move(session, mine, to)
+            await move(session, mine, to, by=viewer)
 
     ready = asyncio.Barrier(2)
     answers = await asyncio.gather(go(EventState.CLOSED, ready), go(EventState.ARCHIVED, ready), return_exceptions=True)

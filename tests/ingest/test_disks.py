@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.skipif(not _can_mount(), reason="this machine lets nobo
 
 @dataclass(frozen=True)
 class Disk:
-    """The file system that a web process stages files on."""
+    """The file system that a web process stages files on, or keeps photos on."""
 
     web: Web
     folder: Path
@@ -63,15 +64,30 @@ class Disk:
         subprocess.run([*enter, "mount", "-o", f"remount,{mode}", str(self.folder)], check=True)
 
 
-@pytest.fixture
-def disk(owner: Visitor, settings: Settings, tmp_path: Path) -> Iterator[Disk]:
-    folder = tmp_path / "disk"
+@contextmanager
+def _on_a_disk(owner: Visitor, settings: Settings, folder: Path) -> Iterator[Disk]:
+    """A web process with a small file system at a folder."""
     folder.mkdir()
-    settings = settings.model_copy(update={"uploads_dir": folder / "uploads"})
     mount = f'mount -t tmpfs -o size={KEEP_FREE_BYTES + ROOM_BYTES} none "{folder}" && exec "$@"'
     within = (*OWN_NAMESPACE, "sh", "-c", mount, "sh")
     with web_with_sender(settings, owner.event_id, token_of(owner, "photos:write"), within=within) as web:
         yield Disk(web, folder)
+
+
+@pytest.fixture
+def disk(owner: Visitor, settings: Settings, tmp_path: Path) -> Iterator[Disk]:
+    """Where files are staged."""
+    folder = tmp_path / "disk"
+    with _on_a_disk(owner, settings.model_copy(update={"uploads_dir": folder / "uploads"}), folder) as disk:
+        yield disk
+
+
+@pytest.fixture
+def store_disk(owner: Visitor, settings: Settings, tmp_path: Path) -> Iterator[Disk]:
+    """Where photos are kept, while files are staged elsewhere."""
+    folder = tmp_path / "disk"
+    with _on_a_disk(owner, settings.model_copy(update={"storage_url": (folder / "photos").as_uri()}), folder) as disk:
+        yield disk
 
 
 def _is_told(answer: httpx2.Response, words: str) -> None:
@@ -112,3 +128,23 @@ def test_a_disk_that_is_read_only_is_told_and_everything_goes_on_afterwards(
 
 def test_a_file_larger_than_the_room_is_refused_before_it_is_sent(disk: Disk) -> None:
     _is_told(disk.web.sender.create(ROOM_BYTES * 2), "disk is full")
+
+
+def _kept(disk: Disk) -> list[bytes]:
+    return [path.read_bytes() for path in (disk.seen / "photos").rglob("original*")]
+
+
+def test_a_store_that_is_full_or_read_only_is_told_and_the_upload_ends_once_it_takes_files(
+    store_disk: Disk, photo: bytes
+) -> None:
+    disk, sender = store_disk, store_disk.web.sender
+    path = sender.create(len(photo)).headers["location"]
+    disk.fill()
+    _is_told(sender.patch(path, 0, photo), "disk is full")
+    assert sender.head(path).status_code == 503, "whoever asks how far it is has it tried once more"
+    disk.free()
+    disk.remount("ro")
+    _is_told(sender.patch(path, len(photo), b""), "Please try again")
+    disk.remount("rw")
+    assert sender.patch(path, len(photo), b"").headers["trouvaille-result"] == "accepted"
+    assert _kept(disk) == [photo]
