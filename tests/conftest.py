@@ -35,17 +35,21 @@ os.environ.pop("DATABASE_URL", None)
 logs.configure("ERROR")
 
 
-# Slices at the edge whose tests take minutes together; `make test-all` runs them too.
-AT_THE_EDGE = ("rekognition", "imports", "upload_client", "sign_on")
-EDGES_IN_A_BROWSER = ("imports", "queue", "status", "studio", "wall", "watermark")
+# Slices at the edge, and files whose tests take a minute or more together; `make test-all` runs them too.
+AT_THE_EDGE = ("cameras", "imports", "rekognition", "sign_on", "upload_client")
+LONG = (
+    *(f"browser/test_{name}" for name in ("app", "desk", "imports", "people", "queue", "status", "studio", "wall")),
+    *("browser/test_watermark", "browser/test_webkit", "core/test_postgres"),
+    *("operations/test_stored", "photos/test_watermarks"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slices at the edge."""
+    """Mark the tests of slices at the edge and of long files."""
     here = Path(__file__).parent
     for item in items:
-        folder, name = item.path.relative_to(here).parts[0], item.path.stem.removeprefix("test_")
-        if folder in AT_THE_EDGE or (folder == "browser" and name in EDGES_IN_A_BROWSER):
+        place = item.path.relative_to(here).with_suffix("").as_posix()
+        if place.partition("/")[0] in AT_THE_EDGE or place in LONG:
             item.add_marker(pytest.mark.slow)
 
 
@@ -68,10 +72,16 @@ def samples() -> dict[str, Path]:
     return fetch()
 
 
+def _roomy_memory() -> str | None:
+    """A file system in memory, if there is a large one: a database is copied and dropped for each test."""
+    memory, least_bytes = Path("/dev/shm"), 8 * 1024**3
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > least_bytes else None
+
+
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
     """A folder that PostgreSQL's own user may pass through, which pytest's is not for root."""
-    folder = Path(tempfile.mkdtemp(prefix="trouvaille-test-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="trouvaille-test-", dir=_roomy_memory() or "/tmp"))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

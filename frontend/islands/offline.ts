@@ -10,7 +10,8 @@ const head = find("#offline");
 const texts = head.dataset;
 const grid = find("[data-photos]");
 const said = find("[data-said]");
-const button = find<HTMLButtonElement>("[data-again]");
+// A link to this very address, so that it also works while this script is not there.
+const link = find<HTMLAnchorElement>("[data-again]");
 
 let wait_ms = FIRST_MS;
 let timer: number | undefined;
@@ -80,12 +81,13 @@ async function again(): Promise<void> {
   if (hopeless || !(await ask())) askLater();
 }
 
-button.addEventListener("click", () => {
+link.addEventListener("click", (event) => {
+  event.preventDefault();
   said.textContent = texts["trying"] ?? "";
-  button.setAttribute("aria-busy", "true");
+  link.setAttribute("aria-busy", "true");
   void ask().then((came) => {
     if (came) return;
-    button.removeAttribute("aria-busy");
+    link.removeAttribute("aria-busy");
     said.textContent = texts["still"] ?? "";
   });
 });

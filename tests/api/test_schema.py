@@ -23,7 +23,7 @@ from tests.web_process import web_process
 from trouvaille.settings import Settings
 
 schemathesis.serializer.alias("text/csv", "text/plain")
-FEW, MANY = 3, 10
+FEW, MANY = 2, 10
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

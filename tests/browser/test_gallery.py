@@ -1,11 +1,13 @@
 """A guest's gallery on a phone: hearts, choosing, sharing, swiping, coming back, and photos that arrive meanwhile."""
 
+import io
 import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Instance, hold
@@ -235,3 +237,30 @@ def test_what_arrives_while_one_looks_further_down_moves_nothing(
     assert phone.evaluate("scrollY") == before
     pill.click()
     expect(_tiles(phone)).to_have_count(7)
+
+
+def test_photos_come_by_asking_now_and_then_where_no_stream_gets_through(
+    party: tuple[Page, Page], event_address: dict[str, str]
+) -> None:
+    desk, phone = party
+    held = hold(phone, "**/live**")
+    phone.reload(wait_until="commit")
+    expect(_tiles(phone).first).to_be_visible()
+    before = _tiles(phone).count()
+    _await(phone, lambda: bool(held))
+    file = {"name": "late.jpg", "mimeType": "image/jpeg", "buffer": _noise()}
+    sent = desk.request.post(
+        f"{event_address['desk']}/photos", multipart={"photos": file}, headers={"accept": "application/json"}
+    )
+    assert sent.ok
+    expect(_tiles(phone)).to_have_count(before + 1, timeout=60_000)
+    late = sent.json()["accepted"][0]["id"]
+    desk.request.post(f"{event_address['desk']}/photos/{late}/delete")
+    expect(_tiles(phone)).to_have_count(before, timeout=60_000)
+
+
+def _noise() -> bytes:
+    """A photo like no other."""
+    made = io.BytesIO()
+    Image.effect_noise((320, 240), 60).convert("RGB").save(made, "JPEG")
+    return made.getvalue()

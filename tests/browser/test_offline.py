@@ -147,7 +147,7 @@ def test_without_a_network_a_guest_sees_what_they_saw_last_and_the_page_comes_ba
     assert "Photo" in (tiles.first.get_attribute("alt") or "")
     assert _faults(phone) == []
     shots.take(phone, "82-offline")
-    phone.get_by_role("button", name="Try again").click()
+    phone.get_by_role("link", name="Try again").click()
     expect(phone.get_by_text("Still no connection.")).to_be_visible()
 
     phone.context.set_offline(False)

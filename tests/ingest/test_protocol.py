@@ -11,6 +11,7 @@ import pytest
 
 from tests.ingest.sender import BODY, Sender, checksum, metadata, token_of
 from tests.people import Visitor
+from trouvaille.ingest.sweeper import Swept
 from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
@@ -304,6 +305,34 @@ def test_nothing_is_read_or_written_of_who_may_not(
     evil = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
     assert Sender(owner.browser, sender.base, evil).create(len(photo), first=photo).status_code == 403
     assert staged(settings) == []
+
+
+def test_an_upload_waits_while_its_event_is_archived_and_goes_on_under_another_name_and_code(
+    owner: Visitor, sender: Sender, photo: bytes, settings: Settings
+) -> None:
+    path, half = sender.create(len(photo)).headers["location"], len(photo) // 2
+    sender.patch(path, 0, photo[:half])
+    owner.move("archived")
+    refused = sender.patch(path, half, photo[half:])
+    assert (refused.status_code, refused.json()["code"]) == (409, "archived")
+    assert sender.create(len(photo)).json()["code"] == "archived"
+    assert originals(settings) == []
+    owner.move("closed")
+    owner.change(name="Lea, Tom & Mia", code="OTHER234", faces="yes")
+    assert sender.head(path).headers["upload-offset"] == str(half), "what came before is kept"
+    assert sender.patch(path, half, photo[half:]).headers["trouvaille-result"] == "accepted"
+    assert originals(settings) == [photo]
+
+
+def test_an_upload_ends_with_its_event_and_leaves_nothing(
+    owner: Visitor, sender: Sender, photo: bytes, settings: Settings, sweeping: Callable[..., Swept]
+) -> None:
+    path, half = sender.create(len(photo)).headers["location"], len(photo) // 2
+    sender.patch(path, 0, photo[:half])
+    owner.post(f"/studio/{owner.event_id}/delete", {"name": "Lea & Tom"})
+    assert sender.patch(path, half, photo[half:]).status_code == 404
+    sweeping(stray_s=0)
+    assert (originals(settings), staged(settings)) == ([], [])
 
 
 def test_the_staging_folder_is_closed_to_others(sender: Sender, photo: bytes, settings: Settings) -> None:
