@@ -27,11 +27,14 @@ run: setup ## Run a real instance: database, web and workers
 # server or an event that takes seconds to make.
 PYTEST = $(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3) --dist loadfile --no-loadscope-reorder
 
+# What failed, alone: beside others on a busy machine a browser or a process can be late. What is wrong fails again.
+ALONE = $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+
 test: setup samples browser check ## Run the checks and the tests, but for those that take minutes each
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow" || { [ $$? = 1 ] && $(ALONE) -m "not slow"; }
 
 test-all: setup samples browser check ## Run the checks and all tests, also those that take minutes each
-	@$(PYTEST)
+	@$(PYTEST) || { [ $$? = 1 ] && $(ALONE); }
 
 check: setup ## Lint, types, import rules, migrations and translations
 	@$(BIN)/ruff check .

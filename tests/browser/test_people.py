@@ -140,7 +140,7 @@ def test_a_forgotten_password_is_set_anew_and_other_devices_are_signed_out(town:
     phone.goto(f"/e/{town.party}/register")
     phone.get_by_label("Username").fill("lily")
     _account(phone, "lily@example.org", "Lily")
-    phone.get_by_role("button", name="Create my account").click()
+    phone.get_by_role("button", name="Continue").click()
     expect(phone).to_have_url(re.compile("/photos$"))
     town.follow(home, "lily@example.org", "confirm")
     home.get_by_role("button", name="Yes, this is my address").click()

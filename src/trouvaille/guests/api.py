@@ -52,6 +52,7 @@ class AvailabilityAnswer(BaseModel):
 async def check_code(
     request: Request, response: Response, site: ThisSite, code: Annotated[str, Query(max_length=100)] = ""
 ) -> CodeAnswer:
+    """Whether a code leads to an event that takes guests, and to which."""
     response.headers["Cache-Control"] = "no-store"
     try:
         event = await codes_of(request).find(site.sessions, code)
@@ -70,6 +71,7 @@ async def check_code(
 async def check_availability(
     request: Request, response: Response, site: ThisSite, asked: AvailabilityQuestion
 ) -> AvailabilityAnswer:
+    """Whether a username and an address are free at an event; it takes its code, and no address is told."""
     response.headers["Cache-Control"] = "no-store"
     try:
         event = await codes_of(request).find(site.sessions, asked.code)

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from trouvaille.web.api import describe
+from trouvaille.web.api import SESSION_KEY, describe
 from trouvaille.web.errors import KINDS
 from trouvaille.web.i18n import gettext
 from trouvaille.web.render import page
@@ -24,8 +24,9 @@ def _operations(schema: dict[str, Any]) -> list[dict[str, Any]]:
             "id": operation["operationId"],
             "method": method.upper(),
             "path": path,
-            "says": operation.get("description", operation.get("summary", "")).split("\n\n")[0],
-            "scope": operation.get("x-scope"),
+            # Words and code in turn.
+            "says": operation.get("description", operation.get("summary", "")).split("\n\n")[0].split("`"),
+            "scope": operation.get("x-scope") or ("cookie" if SESSION_KEY in operation else None),
             "tag": next(iter(operation.get("tags", [])), ""),
         }
         for path, operations in schema["paths"].items()
