@@ -142,7 +142,9 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of an instance in this test's folder."""
-    return Settings(data_dir=tmp_path / "data", DATABASE_URL=database_url, stalled_after_s=3, log_level="ERROR")
+    return Settings(
+        data_dir=tmp_path / "data", DATABASE_URL=database_url, stalled_after_s=3, log_level="ERROR", web_processes=1
+    )
 
 
 @pytest.fixture(scope="session")

@@ -104,31 +104,44 @@ def _shown_host(host: str) -> str:
 
 
 @cli.command()
-def web(host: Host = None, port: Port = None) -> None:
-    """Run a web process; needs DATABASE_URL."""
+def web(
+    host: Host = None, port: Port = None, shared: Annotated[bool, typer.Option("--shared", hidden=True)] = False
+) -> None:
+    """Run the web processes; needs DATABASE_URL."""
     import uvicorn
 
-    from trouvaille.instance import GRACE_S, raise_file_limit
+    from trouvaille import instance
+    from trouvaille.supervisor import supervise
     from trouvaille.web.patience import PatientProtocol
 
     settings = _settings(host=host, port=port)
-    raise_file_limit()
-    uvicorn.run(
+    children = [] if shared else instance.web(settings)
+    if len(children) > 1:
+        logs.configure(settings.log_level, process="supervisor")
+        instance.check_port(settings.host, settings.port)
+        raise typer.Exit(asyncio.run(supervise(children)))
+    instance.raise_file_limit()
+    config = uvicorn.Config(
         "trouvaille.cli:application",
         factory=True,
         host=settings.host,
         port=settings.port,
-        workers=settings.web_processes,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=instance.GRACE_S,
+        # Longer than proxies and browsers keep a connection, so that they never send on one that we are just closing.
+        timeout_keep_alive=125,
         http=PatientProtocol,
         # Every open page is a connection; a burst of guests must not be turned away by the operating system.
         backlog=4096,
     )
+    server = uvicorn.Server(config)
+    server.run([instance.shared_socket(settings)] if shared else None)
+    if not server.started:
+        sys.exit(uvicorn.config.STARTUP_FAILURE)
 
 
 def application() -> Any:

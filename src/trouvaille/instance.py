@@ -91,8 +91,24 @@ def _child(settings: Settings, name: str, *arguments: str) -> Child:
 
 
 def web(settings: Settings) -> list[Child]:
-    """The web process."""
-    return [_child(settings, "web", "web")]
+    """The web processes; several listen at one port, among which the operating system deals out connections."""
+    if settings.web_processes == 1 or not shares_ports(settings):
+        return [_child(settings.model_copy(update={"web_processes": 1}), "web", "web")]
+    return [_child(settings, f"web-{number}", "web", "--shared") for number in range(1, settings.web_processes + 1)]
+
+
+def shares_ports(settings: Settings) -> bool:
+    """Whether several processes can listen at the port; one that is yet to be chosen would be another one for each."""
+    return sys.platform == "linux" and settings.port != 0
+
+
+def shared_socket(settings: Settings) -> socket.socket:
+    """A socket of our own at a port at which others listen too."""
+    made = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind((settings.host, settings.port))
+    return made
 
 
 def workers(settings: Settings) -> list[Child]:

@@ -92,7 +92,8 @@ def serving(scratch: Path, settings: Callable[[int], dict[str, str]] = lambda _:
         port = probe.getsockname()[1]
     folder = scratch / f"instance-{port}"
     environment = {**os.environ, "TROUVAILLE_DATA_DIR": str(folder), "TROUVAILLE_STALLED_AFTER_S": "3"}
-    environment["TROUVAILLE_PHOTO_WORKERS"] = "1"  # one model less to load, in each of many files
+    # One model less to load, and one application, in each of many files.
+    environment |= {"TROUVAILLE_PHOTO_WORKERS": "1", "TROUVAILLE_WEB_PROCESSES": "1"}
     environment["TROUVAILLE_IMPORT_ROOTS"] = str(scratch / IMPORT_ROOT)
     environment |= {f"TROUVAILLE_{name}": value for name, value in settings(port).items()}
     command = [sys.executable, "-m", "trouvaille", "serve", "--port", str(port)]

@@ -26,6 +26,7 @@ class Server:
     def start(self) -> None:
         """Come up; returns once it listens."""
         environment = {**os.environ, "TROUVAILLE_DATA_DIR": str(self.folder), "TROUVAILLE_STALLED_AFTER_S": "3"}
+        environment["TROUVAILLE_WEB_PROCESSES"] = "1"
         command = [sys.executable, "-m", "trouvaille", "serve", "--port", str(self.port)]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=self._log, text=True)
         assert self._process.stdout is not None

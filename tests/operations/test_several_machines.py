@@ -50,6 +50,7 @@ class Machines:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
         self.common = {"DATABASE_URL": database_url, "TROUVAILLE_STORAGE_URL": storage_url}
+        self.common["TROUVAILLE_WEB_PROCESSES"] = "1"
         self.key = folder / "secret.key"
         load_key(self.key)
 
