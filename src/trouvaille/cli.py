@@ -132,7 +132,7 @@ def web(
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=instance.GRACE_S,
-        # Longer than proxies and browsers keep a connection, so that they never send on one that we are just closing.
+        # Longer than most proxies keep a connection: else they send on one that we are just closing (decision 0046).
         timeout_keep_alive=125,
         http=PatientProtocol,
         # Every open page is a connection; a burst of guests must not be turned away by the operating system.
