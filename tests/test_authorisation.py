@@ -65,6 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "GET /account/tokens": STAFF,
     "POST /account/tokens": STAFF,
     "POST /account/tokens/{token_id}/revoke": {"organiser"},
+    "POST /undo/{removed_id}": set(),  # one’s own; tests/journeys/test_undo
     "GET /account/sign-on": SIGNED_IN,
     "POST /account/sign-on/link": SIGNED_IN,  # without an identity that was proved, back to the page
     "POST /account/sign-on/{identity_id}/unlink": set(),  # one's own; tests/sign_on/test_accounts
@@ -151,6 +152,8 @@ ALLOWED: dict[str, set[str]] = {
     "GET /api/v1/events/{event_id}/pictures": THE_STAFF,
     "PUT /api/v1/events/{event_id}/pictures/{kind}": THE_STAFF,
     "DELETE /api/v1/events/{event_id}/pictures/{kind}": THE_STAFF,
+    "GET /api/v1/events/{event_id}/removed": THE_UPLOADERS,
+    "POST /api/v1/events/{event_id}/removed/{removed_id}/put-back": set(),  # one’s own; tests/journeys/test_undo
     "GET /api/v1/events/{event_id}/reminder": THE_STAFF,
     "POST /api/v1/events/{event_id}/reminder/dismiss": THE_STAFF,
     "GET /api/v1/events/{event_id}/requests": THE_STAFF,

@@ -11,7 +11,16 @@ from sqlalchemy.pool import QueuePool
 from starlette.routing import BaseRoute
 
 from trouvaille import logs
-from trouvaille.accounts import account_pages, audit_api, link_pages, me_api, server_pages, sign_on_api, sign_on_pages
+from trouvaille.accounts import (
+    account_pages,
+    audit_api,
+    link_pages,
+    me_api,
+    server_pages,
+    sign_on_api,
+    sign_on_pages,
+    undo_pages,
+)
 from trouvaille.accounts import api as accounts_api
 from trouvaille.accounts import entry_api as accounts_entry_api
 from trouvaille.accounts import pages as accounts_pages
@@ -51,6 +60,7 @@ from trouvaille.events import picture_pages as events_pictures
 from trouvaille.events import pictures_api as events_pictures_api
 from trouvaille.events import print_pages as events_print
 from trouvaille.events import reminder_api as events_reminder_api
+from trouvaille.events import removed_api as events_removed_api
 from trouvaille.events import studio_pages as events_studio
 from trouvaille.events.checks import Codes, guard_codes
 from trouvaille.guests import api as guests_api
@@ -119,6 +129,7 @@ _ROUTERS = (
     link_pages.router,
     server_pages.router,
     sign_on_pages.router,
+    undo_pages.router,
     me_api.router,
     sign_on_api.router,
     audit_api.router,
@@ -164,6 +175,7 @@ _ROUTERS = (
     invitations_api.router,
     events_pictures_api.router,
     events_reminder_api.router,
+    events_removed_api.router,
     requests_api.router,
     guest_api.router,
     guests_entry_api.router,

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from trouvaille import engines
-from trouvaille.accounts import audit, links, throttle
+from trouvaille.accounts import audit, links, throttle, undo
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts import sessions as signed_in
 from trouvaille.accounts import tasks as accounts_tasks
@@ -217,6 +217,7 @@ async def _keep_house(work: Work, settings: Settings) -> None:
         await links.forget_expired(session)
         await invitations.forget_expired(session)
         await handover.forget_expired(session)
+        await undo.forget(session)
         await throttle.forget(session)
         await once.forget(session)
         await accounts.forget_old_recipes(session)

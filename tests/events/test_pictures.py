@@ -73,7 +73,6 @@ def test_a_new_picture_takes_the_place_of_the_old_one_and_its_bytes(
     owner.post(f"/studio/{owner.event_id}/cover/remove")
     run_jobs()
     assert _pictures(visitor().get("/e/PARTY234").text) == []
-    assert _files(settings) == []
 
 
 def test_what_is_no_picture_is_refused_with_the_reason(owner: Visitor, settings: Settings) -> None:

@@ -196,5 +196,5 @@ async def make_token(request: Request, session: Session, viewer: StaffViewer) ->
 
 @router.post("/tokens/{token_id}/revoke")
 async def revoke_token(session: Session, viewer: StaffViewer, token_id: UUID) -> Response:
-    await tokens.revoke(session, viewer, token_id)
-    return go("/account/tokens?done=revoked")
+    removed = await tokens.revoke(session, viewer, token_id)
+    return go(f"/account/tokens?done=revoked&undo={removed}")

@@ -68,6 +68,7 @@ class Act(StrEnum):
     CONSENT_GIVEN = "consent.given"
     CONSENT_WITHDRAWN = "consent.withdrawn"
     JOB_RETRIED = "job.retried"
+    PUT_BACK = "removal.undone"
 
 
 LABELS: dict[str, str] = {
@@ -117,6 +118,7 @@ LABELS: dict[str, str] = {
     Act.CONSENT_GIVEN: N_("Consent given"),
     Act.CONSENT_WITHDRAWN: N_("Consent withdrawn"),
     Act.JOB_RETRIED: N_("Failed job tried again"),
+    Act.PUT_BACK: N_("Removal undone"),
 }
 
 

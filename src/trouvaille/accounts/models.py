@@ -100,6 +100,20 @@ class Proof(Base):
     kind: Mapped[str] = mapped_column(String(10))
 
 
+class Removed(Identified, Base):
+    """Rows that somebody removed and may put back for a while, see ``undo``. Nothing else reads them."""
+
+    __tablename__ = "removed"
+
+    # The name of their table.
+    what: Mapped[str] = mapped_column(String(40))
+    rows: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    note: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    event_id: Mapped[UUID | None] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
 class Attempts(Base):
     """How often something was tried lately; ``throttle`` says what follows. The key is a keyed hash of what is counted.
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts import audit
+from trouvaille.accounts import audit, undo
 from trouvaille.accounts.audit import Act
-from trouvaille.accounts.models import ApiToken
+from trouvaille.accounts.models import ApiToken, Removed
 from trouvaille.accounts.service import Viewer, clean_name, subject_of
 from trouvaille.accounts.sessions import as_viewer
 from trouvaille.core.clock import now
@@ -83,8 +83,7 @@ async def make(
     known = [scope.value for scope in on_offer(viewer) if scope.value in scopes]
     if not known:
         raise Invalid(N_("Choose at least one."), field="scopes")
-    if len(await of(session, viewer)) >= AT_MOST:
-        raise Conflict(N_("There are too many. Revoke one that you no longer need."))
+    await _check_room(session, viewer)
     token = PREFIX + new_token()
     row = ApiToken(
         staff_id=viewer.id,
@@ -99,6 +98,11 @@ async def make(
     return row, token
 
 
+async def _check_room(session: AsyncSession, viewer: Viewer) -> None:
+    if len(await of(session, viewer)) >= AT_MOST:
+        raise Conflict(N_("There are too many. Revoke one that you no longer need."))
+
+
 async def of(session: AsyncSession, viewer: Viewer) -> list[ApiToken]:
     """The viewer's tokens, the newest first."""
     rows = await session.scalars(
@@ -107,8 +111,11 @@ async def of(session: AsyncSession, viewer: Viewer) -> list[ApiToken]:
     return list(rows)
 
 
-async def revoke(session: AsyncSession, viewer: Viewer, token_id: UUID) -> None:
+async def revoke(session: AsyncSession, viewer: Viewer, token_id: UUID) -> UUID:
     """End a token at once.
+
+    Returns:
+        What ``undo.put_back`` takes.
 
     Raises:
         NotFound: it is none of theirs.
@@ -116,8 +123,16 @@ async def revoke(session: AsyncSession, viewer: Viewer, token_id: UUID) -> None:
     row = await session.get(ApiToken, token_id)
     if row is None or row.staff_id != viewer.id:
         raise NotFound
-    await session.delete(row)
+    removed = await undo.remove(session, [row], by=viewer.id)
     await audit.note(session, Act.TOKEN_REVOKED, by=viewer, about_id=token_id)
+    return removed
+
+
+async def _room(session: AsyncSession, viewer: Viewer, removed: Removed) -> None:
+    await _check_room(session, viewer)
+
+
+undo.offer(undo.Kind("token", ApiToken, may=_room, page=lambda removed: "/account/tokens?done=back"))
 
 
 async def viewer_of(session: AsyncSession, token: str, *, scope: str | None) -> Viewer:

@@ -100,5 +100,5 @@ async def revoke(
     session: Session, viewer: StaffViewer, event: Annotated[Event, Depends(_event)], credential_id: UUID
 ) -> Response:
     shown = await rights.uploader_shown(session, viewer, event)
-    await service.revoke(session, event, credential_id, viewer=viewer, shown=shown)
-    return go(f"/studio/{event.id}/camera?done=revoked")
+    removed = await service.revoke(session, event, credential_id, viewer=viewer, shown=shown)
+    return go(f"/studio/{event.id}/camera?done=revoked&undo={removed}")

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts import audit
+from trouvaille.accounts import audit, undo
 from trouvaille.accounts.audit import Act
-from trouvaille.accounts.models import Staff
+from trouvaille.accounts.models import Removed, Staff
 from trouvaille.accounts.service import Viewer, subject_of
 from trouvaille.accounts.sessions import as_viewer
 from trouvaille.cameras.models import CameraCredential
@@ -104,11 +104,14 @@ async def of_event(session: AsyncSession, event: Event, *, by: UUID | None) -> S
 
 async def revoke(
     session: AsyncSession, event: Event, credential_id: UUID, *, viewer: Viewer, shown: UUID | None
-) -> None:
+) -> UUID:
     """End an access at once, also for a camera that is connected.
 
     Args:
         shown: only this one's; None for everybody's.
+
+    Returns:
+        What ``undo.put_back`` takes.
 
     Raises:
         NotFound
@@ -117,9 +120,21 @@ async def revoke(
     if row is None or row.event_id != event.id or (shown is not None and row.staff_id != shown):
         raise NotFound
     staff_id = row.staff_id
-    await session.delete(row)
-    await session.flush()
+    removed = await undo.remove(session, [row], by=viewer.id, event_id=event.id)
     await audit.note(session, Act.CAMERA_REVOKED, by=viewer, about_id=staff_id, event_id=event.id)
+    return removed
+
+
+async def _adds(session: AsyncSession, viewer: Viewer, removed: Removed) -> None:
+    assert removed.event_id is not None
+    await rights.for_staff(session, viewer, removed.event_id, Right.UPLOAD)
+
+
+undo.offer(
+    undo.Kind(
+        "camera", CameraCredential, may=_adds, page=lambda removed: f"/studio/{removed.event_id}/camera?done=back"
+    )
+)
 
 
 async def by_password(session: AsyncSession, vault: Vault, user_name: str, password: str) -> Entrance | None:

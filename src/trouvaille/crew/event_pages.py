@@ -79,8 +79,8 @@ async def invite(request: Request, session: Session, event: ManagedEvent, viewer
 
 @router.post("/people/invitations/{invitation_id}/revoke")
 async def revoke(session: Session, event: ManagedEvent, viewer: StaffViewer, invitation_id: UUID) -> Response:
-    await invitations.revoke(session, invitation_id, event, by=viewer)
-    return go(f"/studio/{event.id}/people?done=revoked")
+    removed = await invitations.revoke(session, invitation_id, event, by=viewer)
+    return go(f"/studio/{event.id}/people?done=revoked&undo={removed}")
 
 
 @router.post("/people/quotas")
@@ -97,8 +97,8 @@ async def set_quotas(request: Request, session: Session, event: ManagedEvent, vi
 
 @router.post("/people/{staff_id}/remove")
 async def remove(session: Session, event: ManagedEvent, viewer: StaffViewer, staff_id: UUID) -> Response:
-    await invitations.remove_photographer(session, event, staff_id, by=viewer)
-    return go(f"/studio/{event.id}/people?done=removed")
+    removed = await invitations.remove_photographer(session, event, staff_id, by=viewer)
+    return go(f"/studio/{event.id}/people?done=removed&undo={removed}")
 
 
 @router.post("/hand-over")

@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts import audit
+from trouvaille.accounts import audit, undo
 from trouvaille.accounts.audit import Act
-from trouvaille.accounts.models import Role, Staff
+from trouvaille.accounts.models import Removed, Role, Staff
 from trouvaille.accounts.service import Viewer, clean_email
 from trouvaille.core.clock import now
-from trouvaille.core.errors import N_, Gone, NotFound
+from trouvaille.core.errors import N_, Forbidden, Gone, NotFound
 from trouvaille.core.secrets import new_token, token_hash
 from trouvaille.crew.models import Invitation
 from trouvaille.events import rights
@@ -75,8 +75,11 @@ async def standing(session: AsyncSession, event: Event | None) -> list[Invitatio
     return [row for row in rows if await _still_worth(session, row, event)]
 
 
-async def revoke(session: AsyncSession, invitation_id: UUID, event: Event | None, *, by: Viewer) -> None:
+async def revoke(session: AsyncSession, invitation_id: UUID, event: Event | None, *, by: Viewer) -> UUID:
     """Take an invitation back.
+
+    Returns:
+        What ``undo.put_back`` takes.
 
     Raises:
         NotFound: there is none, or it is to another event.
@@ -84,9 +87,9 @@ async def revoke(session: AsyncSession, invitation_id: UUID, event: Event | None
     row = await session.get(Invitation, invitation_id)
     if row is None or row.event_id != (event.id if event else None):
         raise NotFound
-    await session.delete(row)
-    await session.flush()
+    removed = await undo.remove(session, [row], by=by.id, event_id=row.event_id)
     await audit.note(session, Act.INVITATION_REVOKED, by=by, about_id=invitation_id, event_id=row.event_id)
+    return removed
 
 
 async def opened(session: AsyncSession, token: str) -> Opened:
@@ -142,8 +145,11 @@ async def photographers(session: AsyncSession, event: Event) -> Sequence[Staff]:
     return rows.all()
 
 
-async def remove_photographer(session: AsyncSession, event: Event, staff_id: UUID, *, by: Viewer) -> None:
+async def remove_photographer(session: AsyncSession, event: Event, staff_id: UUID, *, by: Viewer) -> UUID:
     """Let somebody add no more photos to an event; those that they have added stay.
+
+    Returns:
+        What ``undo.put_back`` takes.
 
     Raises:
         NotFound: they were no photographer of it.
@@ -151,11 +157,26 @@ async def remove_photographer(session: AsyncSession, event: Event, staff_id: UUI
     row = await session.get(Photographer, (event.id, staff_id))
     if row is None:
         raise NotFound
-    await session.delete(row)
-    await session.flush()
+    removed = await undo.remove(session, [row], by=by.id, event_id=event.id)
     await audit.note(session, Act.PHOTOGRAPHER_REMOVED, by=by, about_id=staff_id, event_id=event.id)
+    return removed
 
 
 async def forget_expired(session: AsyncSession) -> None:
     """Remove invitations that nobody can accept any more."""
     await session.execute(delete(Invitation).where(Invitation.expires_at < now()))
+
+
+async def _manages(session: AsyncSession, viewer: Viewer, removed: Removed) -> None:
+    if removed.event_id is not None:
+        await rights.for_staff(session, viewer, removed.event_id, Right.MANAGE)
+    elif not viewer.is_administrator:
+        raise Forbidden
+
+
+def _page(removed: Removed) -> str:
+    return f"/studio/{removed.event_id}/people?done=back" if removed.event_id else "/server/staff?done=back"
+
+
+undo.offer(undo.Kind("invitation", Invitation, may=_manages, page=_page))
+undo.offer(undo.Kind("photographer", Photographer, may=_manages, page=_page))

@@ -58,8 +58,8 @@ async def invite(request: Request, session: Session, viewer: Administrator) -> R
 
 @router.post("/invitations/{invitation_id}/revoke")
 async def revoke(session: Session, viewer: Administrator, invitation_id: UUID) -> Response:
-    await invitations.revoke(session, invitation_id, None, by=viewer)
-    return go("/server/staff?done=revoked")
+    removed = await invitations.revoke(session, invitation_id, None, by=viewer)
+    return go(f"/server/staff?done=revoked&undo={removed}")
 
 
 @router.post("/{staff_id}/role")

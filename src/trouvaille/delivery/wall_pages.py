@@ -140,6 +140,7 @@ async def _settings(
         event=event,
         form=form,
         is_on=wall is not None,
+        done=request.query_params.get("done"),
         link=f"{address_of(request)}/wall/{walls.token_of(site.vault, wall)}" if wall else None,
         photos=await walls.count(session, event, wall) if wall else None,
         unread=(await messages.unread(session, [event.id])).get(event.id, 0),
@@ -152,13 +153,15 @@ async def settings(request: Request, session: Session, site: ThisSite, event: Ma
 
 
 @router.post("/studio/{event_id}/wall")
-async def set_up(request: Request, session: Session, site: ThisSite, event: Changeable) -> Response:
+async def set_up(
+    request: Request, session: Session, site: ThisSite, viewer: StaffViewer, event: Changeable
+) -> Response:
     form = typed(await request.form(), "shows", "seconds", "shows_code", "do")
     if form.value("do") == "off":
-        await walls.take_down(session, event)
-        return go(f"/studio/{event.id}/wall")
+        removed = await walls.take_down(session, event, by=viewer)
+        return go(f"/studio/{event.id}/wall" + (f"?done=off&undo={removed}" if removed else ""))
     try:
-        await walls.set_up(
+        removed = await walls.set_up(
             session,
             site.vault,
             event,
@@ -166,7 +169,8 @@ async def set_up(request: Request, session: Session, site: ThisSite, event: Chan
             seconds=form.value("seconds"),
             shows_code=form.value("shows_code") == "yes",
             fresh=form.value("do") == "fresh",
+            by=viewer,
         )
     except Refused as error:
         return await _settings(request, session, site, event, form.refused(error), status_of(error))
-    return go(f"/studio/{event.id}/wall")
+    return go(f"/studio/{event.id}/wall" + (f"?done=fresh&undo={removed}" if removed else ""))

@@ -4,16 +4,21 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, true
+from sqlalchemy import ColumnElement, and_, delete, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import undo
+from trouvaille.accounts.models import Removed
+from trouvaille.accounts.service import Viewer
 from trouvaille.core import live
 from trouvaille.core.errors import N_, Invalid, NotFound
 from trouvaille.core.secrets import Vault, new_token, token_hash
 from trouvaille.delivery import veils
 from trouvaille.delivery.models import VeiledPhoto, Wall, WallShows
+from trouvaille.events import rights
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
+from trouvaille.events.rights import Right
 from trouvaille.photos.models import Photo
 from trouvaille.photos.models import shown as photos_shown
 from trouvaille.photos.service import NoSuchPhoto
@@ -55,12 +60,23 @@ def token_of(vault: Vault, wall: Wall) -> str:
 
 
 async def set_up(
-    session: AsyncSession, vault: Vault, event: Event, *, shows: str, seconds: str, shows_code: bool, fresh: bool
-) -> Wall:
+    session: AsyncSession,
+    vault: Vault,
+    event: Event,
+    *,
+    shows: str,
+    seconds: str,
+    shows_code: bool,
+    fresh: bool,
+    by: Viewer,
+) -> UUID | None:
     """Make an event's wall, or change it.
 
     Args:
         fresh: give it a new link; the old one stops at once.
+
+    Returns:
+        What ``undo.put_back`` takes, where an old link has stopped.
 
     Raises:
         Invalid: with the field.
@@ -69,27 +85,56 @@ async def set_up(
         raise Invalid(field="shows")
     if not seconds.isdecimal() or not LEAST_S <= int(seconds) <= MOST_S:
         raise Invalid(N_("Between 3 and 60 seconds, please."), field="seconds")
-    wall = await session.get(Wall, event.id, with_for_update=True)
-    if wall is None or fresh:
+    wall, removed = await session.get(Wall, event.id, with_for_update=True), None
+    if wall is not None and fresh:
+        removed, wall = await undo.remove(session, [wall], by=by.id, event_id=event.id), None
+    if wall is None:
         token = new_token()
-        secret = {"token_hash": token_hash(token), "sealed_token": vault.seal_note(SEALED_FOR, {"token": token})}
-        if wall is None:
-            wall = Wall(event_id=event.id, **secret)
-            session.add(wall)
-        for name, value in secret.items():
-            setattr(wall, name, value)
+        sealed = vault.seal_note(SEALED_FOR, {"token": token})
+        wall = Wall(event_id=event.id, token_hash=token_hash(token), sealed_token=sealed)
+        session.add(wall)
     wall.shows, wall.seconds, wall.shows_code = WallShows(shows), int(seconds), shows_code
     await session.flush()
     await live.publish(session, f"event:{event.id}", "wall")
-    return wall
+    return removed
 
 
-async def take_down(session: AsyncSession, event: Event) -> None:
-    """End an event's wall: its link stops at once."""
-    wall = await session.get(Wall, event.id)
-    if wall is not None:
-        await session.delete(wall)
-        await live.publish(session, f"event:{event.id}", "wall")
+async def take_down(session: AsyncSession, event: Event, *, by: Viewer) -> UUID | None:
+    """End an event's wall: its link stops at once.
+
+    Returns:
+        What ``undo.put_back`` takes; None where there was no wall.
+    """
+    wall = await session.get(Wall, event.id, with_for_update=True)
+    if wall is None:
+        return None
+    removed = await undo.remove(session, [wall], by=by.id, event_id=event.id)
+    await live.publish(session, f"event:{event.id}", "wall")
+    return removed
+
+
+async def _manages(session: AsyncSession, viewer: Viewer, removed: Removed) -> None:
+    await rights.to_change(session, viewer, UUID(removed.rows[0]["event_id"]), Right.MANAGE)
+
+
+async def _make_room(session: AsyncSession, removed: Removed) -> None:
+    await session.execute(delete(Wall).where(Wall.event_id == removed.event_id))
+
+
+async def _back(session: AsyncSession, removed: Removed) -> None:
+    await live.publish(session, f"event:{removed.event_id}", "wall")
+
+
+undo.offer(
+    undo.Kind(
+        "wall",
+        Wall,
+        may=_manages,
+        page=lambda removed: f"/studio/{removed.event_id}/wall?done=back",
+        before=_make_room,
+        after=_back,
+    )
+)
 
 
 async def find(session: AsyncSession, token: str) -> tuple[Event, Wall]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
-from trouvaille.accounts.identity import MaybeViewer
+from trouvaille.accounts.identity import MaybeViewer, StaffViewer
 from trouvaille.accounts.service import require_staff
 from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.db import transaction
@@ -63,12 +63,14 @@ async def send(request: Request, site: ThisSite, event: ChangeableEvent, kind: P
 
 
 @router.post("/studio/{event_id}/{kind}/remove")
-async def remove(request: Request, session: Session, event: ChangeableEvent, kind: PictureKind) -> Response:
+async def remove(
+    request: Request, session: Session, viewer: StaffViewer, event: ChangeableEvent, kind: PictureKind
+) -> Response:
     if kind is PictureKind.WATERMARK:
         # The event was read in a transaction that is over.
-        await watermarks.remove_picture(session, await session.get_one(Event, event.id))
+        await watermarks.remove_picture(session, await session.get_one(Event, event.id), by=viewer)
     else:
-        await pictures.remove(session, event.id, kind)
+        await pictures.remove(session, event.id, kind, by=viewer)
     return _done(request, event, kind)
 
 
@@ -90,9 +92,14 @@ async def shown(session: Session, site: ThisSite, code: str, picture_id: UUID, v
 def as_edited(
     event: Event,
     newest: dict[str, EventPicture],
+    removed: dict[str, UUID],
     kinds: tuple[PictureKind, ...] = (PictureKind.COVER, PictureKind.LOGO),
 ) -> list[dict[str, Any]]:
-    """Pictures as the settings show them, whether there or not."""
+    """Pictures as the settings show them, whether there or not.
+
+    Args:
+        removed: what may be put back.
+    """
     rows = []
     for kind in kinds:
         picture = newest.get(kind.value)
@@ -104,6 +111,7 @@ def as_edited(
                 "file_name": picture.file_name if picture else "",
                 "problem": gettext(reason_for(picture.reason)) if picture and picture.reason else None,
                 "shown": pictures.as_shown(event, picture) if ready else None,
+                "undo": None if picture else removed.get(kind.value),
             }
         )
     return rows

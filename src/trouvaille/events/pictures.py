@@ -5,16 +5,21 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import undo
+from trouvaille.accounts.models import Removed
+from trouvaille.accounts.service import Viewer
 from trouvaille.core import live
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Invalid, NotFound
 from trouvaille.core.images import check_image, safe_file_name
 from trouvaille.core.jobs import PHOTOS, defer
 from trouvaille.core.storage import Storage
+from trouvaille.events import rights
 from trouvaille.events.models import Event, EventPicture, PictureKind, PictureState
+from trouvaille.events.rights import Right
 
 LIMIT_BYTES = 20 * 1024**2
 LIMIT_PIXELS = 64_000_000
@@ -53,9 +58,7 @@ async def take_in(
     await storage.put(picture.original_key, data)
     session.add(picture)
     await session.flush()
-    await defer(
-        session, DRAW_JOB, queue=PHOTOS, priority=DRAW_PRIORITY, picture_id=picture.id, event_id=picture.event_id
-    )
+    await _draw(session, picture.id, picture.event_id)
     return picture
 
 
@@ -111,7 +114,8 @@ async def keep_drawn(
     """Show a picture whose bytes lie in the store, and remove those that it takes the place of."""
     picture = await session.get(EventPicture, seen.id, with_for_update=True)
     if picture is None:  # removed while it was drawn
-        await erase(session, prefix=seen.folder)
+        if seen.id not in await undo.laid_aside(session, EventPicture):
+            await erase(session, prefix=seen.folder)
         return
     picture.state, picture.shown_type = PictureState.READY, media_type
     picture.width_px, picture.height_px = width_px, height_px
@@ -134,9 +138,63 @@ async def set_failed(session: AsyncSession, picture_id: UUID, reason: str) -> No
     )
 
 
-async def remove(session: AsyncSession, event_id: UUID, kind: PictureKind) -> None:
-    """Go without a cover, a logo or a watermark."""
-    await _remove(session, select(EventPicture).where(EventPicture.event_id == event_id, EventPicture.kind == kind))
+async def remove(session: AsyncSession, event_id: UUID, kind: PictureKind, *, by: Viewer, drawn: bool = False) -> None:
+    """Go without a cover, a logo or a watermark. Its bytes stay for as long as that can be undone.
+
+    Args:
+        drawn: whether it was the watermark that is drawn.
+    """
+    rows = await session.scalars(_of_kind(event_id, kind).order_by(EventPicture.created_at))
+    if there := list(rows):
+        note = {"kind": kind.value, "drawn": drawn}
+        await undo.remove(session, there, by=by.id, event_id=event_id, note=note)
+        await live.publish(session, f"event:{event_id}")
+
+
+def _of_kind(event_id: UUID, kind: PictureKind) -> Select[EventPicture]:
+    return select(EventPicture).where(EventPicture.event_id == event_id, EventPicture.kind == kind)
+
+
+async def edited(
+    session: AsyncSession, viewer: Viewer, event_id: UUID
+) -> tuple[dict[str, EventPicture], dict[str, UUID]]:
+    """What the settings show: the newest pictures, and what this person may put back, both by kind of picture."""
+    removed = await undo.standing(session, viewer, event_id, EventPicture)
+    return await newest(session, event_id), {one.note["kind"]: one.id for one in reversed(removed)}
+
+
+async def may_put_back(session: AsyncSession, viewer: Viewer, removed: Removed) -> None:
+    """Whether pictures may come back: somebody who runs the event asks, and no other has taken their place.
+
+    Raises:
+        NoSuchEvent, Archived, TakenMeanwhile
+    """
+    event = await rights.to_change(session, viewer, _event_of(removed), Right.MANAGE)
+    if await session.scalar(_of_kind(event.id, PictureKind(removed.note["kind"])).limit(1)) is not None:
+        raise undo.TakenMeanwhile
+
+
+async def draw_again(session: AsyncSession, removed: Removed) -> None:
+    """Go on with what waited for a worker when it was removed."""
+    waiting = [row for row in removed.rows if row["state"] == PictureState.WAITING]
+    for row in waiting:
+        await _draw(session, UUID(row["id"]), _event_of(removed))
+    await live.publish(session, f"event:{removed.event_id}")
+
+
+async def erase_removed(session: AsyncSession, removed: Removed) -> None:
+    """Erase the bytes of pictures that can't be put back any more."""
+    gone = [EventPicture(id=UUID(row["id"]), event_id=_event_of(removed)).folder for row in removed.rows]
+    await erase(session, prefixes=gone)
+
+
+def _event_of(removed: Removed) -> UUID:
+    assert removed.event_id is not None
+    return removed.event_id
+
+
+async def _draw(session: AsyncSession, picture_id: UUID, event_id: UUID) -> None:
+    await defer(session, DRAW_JOB, queue=PHOTOS, priority=DRAW_PRIORITY, picture_id=picture_id, event_id=event_id)
 
 
 async def _remove(session: AsyncSession, wanted: Any) -> None:

@@ -94,10 +94,10 @@ async def put_picture(
 
 
 @router.delete("/{kind}", status_code=204, openapi_extra=WRITE)
-async def remove_picture(session: Session, event: ChangeableEvent, kind: PictureKind) -> None:
+async def remove_picture(session: Session, viewer: StaffViewer, event: ChangeableEvent, kind: PictureKind) -> None:
     """Go without a cover, a logo or a watermark’s picture; where there is none, nothing happens."""
     if kind is PictureKind.WATERMARK:
         # The event was read in a transaction that is over.
-        await watermarks.remove_picture(session, await session.get_one(Event, event.id))
+        await watermarks.remove_picture(session, await session.get_one(Event, event.id), by=viewer)
     else:
-        await pictures.remove(session, event.id, kind)
+        await pictures.remove(session, event.id, kind, by=viewer)

@@ -92,7 +92,13 @@ def _plan(form: Form) -> EventPlan:
 
 
 async def _edit_page(
-    request: Request, session: Session, form: Form, *, event: Event | None = None, status: int = 200
+    request: Request,
+    session: Session,
+    viewer: StaffViewer,
+    form: Form,
+    *,
+    event: Event | None = None,
+    status: int = 200,
 ) -> Response:
     return page(
         request,
@@ -105,7 +111,7 @@ async def _edit_page(
         attestation=[i18n.gettext(paragraph) for paragraph in attestation.PARAGRAPHS],
         attested_by=await service.attested_by(session, event) if event else None,
         time_zones=zones.choices(i18n.current()),
-        pictures=as_edited(event, await pictures.newest(session, event.id)) if event else [],
+        pictures=as_edited(event, *await pictures.edited(session, viewer, event.id)) if event else [],
     )
 
 
@@ -122,7 +128,7 @@ async def new_form(request: Request, session: Session, viewer: Organiser) -> Res
         "gallery": Gallery.GUESTS.value,
         "downloads": Downloads.ORIGINAL.value,
     }
-    return await _edit_page(request, session, Form(proposed))
+    return await _edit_page(request, session, viewer, Form(proposed))
 
 
 @router.post("/new")
@@ -138,13 +144,13 @@ async def create(request: Request, session: Session, viewer: Organiser) -> Respo
             draft=form.value("begin") == "draft",
         )
     except Refused as error:
-        return await _edit_page(request, session, form.refused(error), status=status_of(error))
+        return await _edit_page(request, session, viewer, form.refused(error), status=status_of(error))
     return go(f"/studio/{event.id}")
 
 
 @router.get("/{event_id}/edit")
-async def edit_form(request: Request, session: Session, event: ThisEvent) -> Response:
-    return await _edit_page(request, session, Form(_values(event)), event=event)
+async def edit_form(request: Request, session: Session, viewer: StaffViewer, event: ThisEvent) -> Response:
+    return await _edit_page(request, session, viewer, Form(_values(event)), event=event)
 
 
 def _values(event: Event) -> dict[str, str]:
@@ -177,7 +183,7 @@ async def edit(request: Request, session: Session, viewer: StaffViewer, event: C
         await service.change(session, event, _plan(form), by=viewer)
     except Refused as error:
         await session.refresh(event)
-        return await _edit_page(request, session, form.refused(error), event=event, status=status_of(error))
+        return await _edit_page(request, session, viewer, form.refused(error), event=event, status=status_of(error))
     if form.value("faces") == "yes":
         await service.attest_faces(session, event, viewer, locale=i18n.current())
     return go(f"/studio/{event.id}")
@@ -206,7 +212,7 @@ async def new_code(request: Request, session: Session, viewer: StaffViewer, even
     form = typed(await request.form(), "sure")
     if form.value("sure") != "yes":
         wrong = Invalid(N_("Tick the box first: what is printed already stops working."), field="sure")
-        return await _edit_page(request, session, Form(_values(event)).refused(wrong), event=event, status=422)
+        return await _edit_page(request, session, viewer, Form(_values(event)).refused(wrong), event=event, status=422)
     await service.change_code(session, event, by=viewer)
     return go(f"/studio/{event.id}")
 
@@ -240,7 +246,7 @@ async def delete(request: Request, session: Session, viewer: StaffViewer, event:
     form = typed(await request.form(), "name")
     if form.value("name").strip().casefold() != event.name.casefold():
         wrong = Invalid(N_("Type the event’s name exactly to confirm."), field="delete_name")
-        return await _edit_page(request, session, Form(_values(event)).refused(wrong), event=event, status=422)
+        return await _edit_page(request, session, viewer, Form(_values(event)).refused(wrong), event=event, status=422)
     await service.delete(session, event, by=viewer)
     return go("/studio")
 

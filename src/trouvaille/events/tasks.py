@@ -7,6 +7,7 @@ from uuid import UUID
 import pyvips
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import undo
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import NotFound
 from trouvaille.core.jobs import AWAY, PHOTOS, Work, job
@@ -86,8 +87,11 @@ async def draw_picture(work: Work, *, picture_id: str, event_id: str) -> None:
     """Make what pages show of a cover or logo, or what is drawn of a watermark."""
     async with transaction(work.sessions) as session:
         picture = await session.get(EventPicture, UUID(picture_id))
+        aside = picture is None and UUID(picture_id) in await undo.laid_aside(session, EventPicture)
+    if aside:
+        return  # It is drawn once it is back.
     if picture is None:
-        # Removed, perhaps after a worker that died here had put what it drew.
+        # Gone, perhaps after a worker that died here had put what it drew.
         await work.storage.delete_under(EventPicture(id=UUID(picture_id), event_id=UUID(event_id)).folder)
         return
     if picture.state is not PictureState.WAITING:

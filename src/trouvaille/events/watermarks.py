@@ -14,11 +14,13 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts.service import clean_name, problems_of
+from trouvaille.accounts import undo
+from trouvaille.accounts.models import Removed
+from trouvaille.accounts.service import Viewer, clean_name, problems_of
 from trouvaille.core.errors import N_, Invalid, InvalidForm
 from trouvaille.core.jobs import UPKEEP, defer
 from trouvaille.events import pictures
-from trouvaille.events.models import Downloads, Event, PictureKind
+from trouvaille.events.models import Downloads, Event, EventPicture, PictureKind
 
 REMAKE_ALL_JOB = "photos.remake_all"
 LONGEST_TEXT = 80
@@ -152,11 +154,37 @@ async def use_picture(session: AsyncSession, event: Event, picture_id: UUID | No
         await follow(session, event)
 
 
-async def remove_picture(session: AsyncSession, event: Event) -> None:
+async def remove_picture(session: AsyncSession, event: Event, *, by: Viewer) -> None:
     """Go without the picture. Where it was drawn, the text is from now on: nothing becomes unmarked by it."""
     await session.refresh(event, with_for_update=True)
+    present = of_event(event)
     await use_picture(session, event, None)
-    await pictures.remove(session, event.id, PictureKind.WATERMARK)
+    drawn = present is not None and present.picture is not None
+    await pictures.remove(session, event.id, PictureKind.WATERMARK, by=by, drawn=drawn)
+
+
+async def _back(session: AsyncSession, removed: Removed) -> None:
+    """Pictures are there again. The one that was drawn is drawn again, unless all marks were turned off meanwhile."""
+    await pictures.draw_again(session, removed)
+    if removed.note["drawn"]:
+        event = await session.get_one(Event, removed.event_id, with_for_update=True, populate_existing=True)
+        ready = (await pictures.shown(session, event.id)).get(PictureKind.WATERMARK.value)
+        present = of_event(event)
+        if ready is not None and present is not None:
+            event.watermark = replace(present, picture=ready.id).kept()
+            await follow(session, event)
+
+
+def _page(removed: Removed) -> str:
+    kind = removed.note["kind"]
+    return f"/studio/{removed.event_id}/{'watermark' if kind == PictureKind.WATERMARK else 'edit'}#{kind}"
+
+
+undo.offer(
+    undo.Kind(
+        "picture", EventPicture, may=pictures.may_put_back, page=_page, after=_back, forgotten=pictures.erase_removed
+    )
+)
 
 
 async def note_made(session: AsyncSession, event_id: UUID, mark: str | None) -> None:

@@ -60,6 +60,7 @@ async def _page(
         here=base,
         event=event,
         form=form,
+        done=request.query_params.get("done"),
         invitations=shown.invitations,
         mailed=mailed,
         tally=await invitations.tally(session, event.id),
@@ -126,8 +127,8 @@ async def send(
 
 @router.post("/studio/{event_id}/invitations/{invitation_id}/withdraw")
 async def withdraw(session: Session, viewer: StaffViewer, event: ChangeableEvent, invitation_id: UUID) -> Response:
-    await invitations.withdraw(session, event.id, invitation_id, by=viewer)
-    return go(f"/studio/{event.id}/invitations")
+    removed = await invitations.withdraw(session, event.id, invitation_id, by=viewer)
+    return go(f"/studio/{event.id}/invitations?done=withdrawn&undo={removed}")
 
 
 @router.get("/i/{token}")

@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts import audit
+from trouvaille.accounts import audit, undo
 from trouvaille.accounts.audit import Act, Actor
-from trouvaille.accounts.service import clean_email, clean_name
+from trouvaille.accounts.models import Removed
+from trouvaille.accounts.service import Viewer, clean_email, clean_name
 from trouvaille.core.errors import N_, Invalid, NotFound
 from trouvaille.core.paging import Key, Slice, slice_of
 from trouvaille.core.secrets import new_token, token_hash
 from trouvaille.core.tables import from_csv
+from trouvaille.events import rights
 from trouvaille.events.models import Event
+from trouvaille.events.rights import Right
 from trouvaille.guests.models import Guest, GuestInvitation
 
 AT_MOST = 5_000
@@ -180,20 +183,36 @@ async def renew(session: AsyncSession, event: Event, invitation_id: UUID, *, by:
     return fresh
 
 
-async def withdraw(session: AsyncSession, event_id: UUID, invitation_id: UUID, *, by: Actor) -> None:
+async def withdraw(session: AsyncSession, event_id: UUID, invitation_id: UUID, *, by: Actor) -> UUID:
     """Take an invitation back; one who has come stays a guest.
+
+    Returns:
+        What ``undo.put_back`` takes.
 
     Raises:
         NoSuchInvitation
     """
-    gone = await session.execute(
-        delete(GuestInvitation)
-        .where(GuestInvitation.event_id == event_id, GuestInvitation.id == invitation_id)
-        .returning(GuestInvitation.id)
-    )
-    if gone.first() is None:
+    row = await session.get(GuestInvitation, invitation_id, with_for_update=True)
+    if row is None or row.event_id != event_id:
         raise NoSuchInvitation
+    removed = await undo.remove(session, [row], by=by.id, event_id=event_id)
     await audit.note(session, Act.GUEST_INVITATION_WITHDRAWN, by=by, about_id=invitation_id, event_id=event_id)
+    return removed
+
+
+async def _manages(session: AsyncSession, viewer: Viewer, removed: Removed) -> None:
+    assert removed.event_id is not None
+    await rights.to_change(session, viewer, removed.event_id, Right.MANAGE)
+
+
+undo.offer(
+    undo.Kind(
+        "guest_invitation",
+        GuestInvitation,
+        may=_manages,
+        page=lambda removed: f"/studio/{removed.event_id}/invitations?done=back",
+    )
+)
 
 
 async def by_token(session: AsyncSession, token: str) -> tuple[GuestInvitation, Event]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import undo
 from trouvaille.accounts.audit import Act
 from trouvaille.accounts.service import SUBJECTS, Candidate, Subject, Subjects, Viewer
 from trouvaille.accounts.sessions import end_all
@@ -73,6 +74,7 @@ async def remove(session: AsyncSession, guest: Guest, *, by: Viewer | None = Non
     await withdraw_consent(session, guest, by=by)
     await end_all(session, guest.id)
     await note(session, Act.GUEST_DELETED, guest, by)
+    await undo.forget_of(session, guest_id=guest.id)
     await session.delete(guest)
     await session.flush()
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import undo
 from trouvaille.core.clock import now
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.storage import Entry, Storage, listed
@@ -108,7 +109,10 @@ async def _orphans(session: AsyncSession, batch: Sequence[Entry], found: Found) 
     for kind, table in OWNERS:
         rows: Any = await session.scalars(select(table).where(table.id.in_(list(owned[kind]))))
         folders = {f"{row.folder}/" for row in rows}
-        for entries in owned[kind].values():
+        aside = await undo.laid_aside(session, table) if table is EventPicture else set()
+        for row_id, entries in owned[kind].items():
+            if row_id in aside:
+                wanted |= {each.key for each in entries}
             wanted |= {each.key for each in entries if f"{each.key.rpartition('/')[0]}/" in folders}
     archives = await session.scalars(select(Import).where(Import.id.in_(list(owned["imports"]))))
     wanted |= {each.archive_key for each in archives}

@@ -70,12 +70,17 @@ def _values(mark: Watermark) -> dict[str, str]:
 
 
 async def _settings(
-    request: Request, session: AsyncSession, event: Event, form: Form | None = None, status: int = 200
+    request: Request,
+    session: AsyncSession,
+    viewer: StaffViewer,
+    event: Event,
+    form: Form | None = None,
+    status: int = 200,
 ) -> Response:
     mark = watermarks.of_event(event)
     form = form or Form(_values(mark or watermarks.proposed(event)))
     scene = await _scene(session, event)
-    (picture,) = as_edited(event, await pictures.newest(session, event.id), (PictureKind.WATERMARK,))
+    (picture,) = as_edited(event, *await pictures.edited(session, viewer, event.id), (PictureKind.WATERMARK,))
     return page(
         request,
         "photos/watermark.html",
@@ -121,19 +126,19 @@ def _number(form: Form, name: str) -> int:
 
 
 @router.get("")
-async def settings(request: Request, session: Session, event: Managed) -> Response:
-    return await _settings(request, session, event)
+async def settings(request: Request, session: Session, viewer: StaffViewer, event: Managed) -> Response:
+    return await _settings(request, session, viewer, event)
 
 
 @router.post("")
-async def change(request: Request, session: Session, event: Changeable) -> Response:
+async def change(request: Request, session: Session, viewer: StaffViewer, event: Changeable) -> Response:
     form = typed(await request.form(), "kind", "text", "position", "size", "opacity", "do")
     await session.refresh(event, with_for_update=True)
     try:
         wish = None if form.value("do") == "off" else await _wish(session, event, form)
         await watermarks.change(session, event, wish)
     except Refused as error:
-        return await _settings(request, session, event, form.refused(error), status_of(error))
+        return await _settings(request, session, viewer, event, form.refused(error), status_of(error))
     return go(f"/studio/{event.id}/watermark")
 
 

@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -132,6 +133,7 @@ def page(
     path = "/" + asked.path.lstrip("/")  # two slashes would name another server
     address = URL(here or (f"{path}?{asked.query}" if asked.query else path))
     context.setdefault("event", None)
+    context.setdefault("undo", _undo(request))
     asker = getattr(request.state, "viewer", None)
     is_administrator = asker is not None and asker.is_administrator
     context.setdefault("legal_missing", request.app.state.site.legal.missing if is_administrator else ())
@@ -153,6 +155,14 @@ def page(
         )
     )
     return _sent(request, html, status)
+
+
+def _undo(request: Request) -> str | None:
+    """What was removed a moment ago and may be put back, as the address says it."""
+    try:
+        return str(UUID(request.query_params.get("undo", "")))
+    except ValueError:
+        return None
 
 
 def _sent(request: Request, html: str, status: int) -> HTMLResponse:
