@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -105,7 +106,7 @@ def _shown_host(host: str) -> str:
 
 @cli.command()
 def web(
-    host: Host = None, port: Port = None, shared: Annotated[bool, typer.Option("--shared", hidden=True)] = False
+    host: Host = None, port: Port = None, at: Annotated[int | None, typer.Option("--socket", hidden=True)] = None
 ) -> None:
     """Run the web processes; needs DATABASE_URL."""
     import uvicorn
@@ -115,11 +116,10 @@ def web(
     from trouvaille.web.patience import PatientProtocol
 
     settings = _settings(host=host, port=port)
-    children = [] if shared else instance.web(settings)
-    if len(children) > 1:
+    if settings.web_processes > 1 and at is None:
         logs.configure(settings.log_level, process="supervisor")
         instance.check_port(settings.host, settings.port)
-        raise typer.Exit(asyncio.run(supervise(children)))
+        raise typer.Exit(asyncio.run(supervise(instance.web(settings))))
     instance.raise_file_limit()
     config = uvicorn.Config(
         "trouvaille.cli:application",
@@ -135,11 +135,10 @@ def web(
         # Longer than most proxies keep a connection: else they send on one that we are just closing (decision 0046).
         timeout_keep_alive=125,
         http=PatientProtocol,
-        # Every open page is a connection; a burst of guests must not be turned away by the operating system.
-        backlog=4096,
+        backlog=instance.BACKLOG,
     )
     server = uvicorn.Server(config)
-    server.run([instance.shared_socket(settings)] if shared else None)
+    server.run([socket.socket(fileno=at)] if at is not None else None)
     if not server.started:
         sys.exit(uvicorn.config.STARTUP_FAILURE)
 

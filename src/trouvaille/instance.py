@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ from trouvaille.supervisor import Child
 
 Result = TypeVar("Result")
 # Uvicorn waits so long for open streams; without a limit a guest's open page would block the stop.
+BACKLOG = 4096
+"""Every open page is a connection; a burst of guests must not be turned away by the operating system."""
 GRACE_S = 3
 
 
@@ -91,23 +94,25 @@ def _child(settings: Settings, name: str, *arguments: str) -> Child:
 
 
 def web(settings: Settings) -> list[Child]:
-    """The web processes; several listen at one port, among which the operating system deals out connections."""
-    if settings.web_processes == 1 or not shares_ports(settings):
-        return [_child(settings.model_copy(update={"web_processes": 1}), "web", "web")]
-    return [_child(settings, f"web-{number}", "web", "--shared") for number in range(1, settings.web_processes + 1)]
+    """The web processes. Several take connections from one socket, which is ours: whoever is idle takes the next, and
+    those that wait while a process starts again are not lost.
+
+    Raises:
+        OSError: the port can't be had.
+    """
+    if settings.web_processes == 1:
+        return [_child(settings, "web", "web")]
+    at = _listen(settings.host, settings.port)
+    more = ("web", "--socket", str(at.fileno()))
+    names = [f"web-{number}" for number in range(1, settings.web_processes + 1)]
+    return [replace(_child(settings, name, *more), sockets=(at,)) for name in names]
 
 
-def shares_ports(settings: Settings) -> bool:
-    """Whether several processes can listen at the port; one that is yet to be chosen would be another one for each."""
-    return sys.platform == "linux" and settings.port != 0
-
-
-def shared_socket(settings: Settings) -> socket.socket:
-    """A socket of our own at a port at which others listen too."""
-    made = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+def _listen(host: str, port: int) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    made.bind((settings.host, settings.port))
+    made.bind((host, port))
+    made.listen(BACKLOG)
     return made
 
 

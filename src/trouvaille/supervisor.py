@@ -7,6 +7,7 @@ end with status 0 when the database restarts.
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -39,6 +40,7 @@ class Child:
         env: its whole environment.
         stop_after_s: how long it may take to end after SIGTERM before it is killed.
         nice: added to our niceness, 0 to 19.
+        sockets: given to it under the same numbers as ours.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Child:
     env: Mapping[str, str]
     stop_after_s: float = 10
     nice: int = 0
+    sockets: tuple[socket.socket, ...] = ()
 
 
 async def supervise(
@@ -157,7 +160,8 @@ class _Keepers:
     async def _run(self, child: Child) -> int | None:
         """The exit status of a child that ended unasked; None when it ended because of the stop."""
         try:
-            process = spawn(child.argv, Bond(death_signal=signal.SIGTERM, nice=child.nice), env=child.env)
+            bond = Bond(death_signal=signal.SIGTERM, nice=child.nice)
+            process = spawn(child.argv, bond, env=child.env, files=[each.fileno() for each in child.sockets])
         except OSError as error:  # no memory or no process numbers left: it may pass
             log.error("child.not_started", child=child.name, errno=error.errno)
             return NOT_STARTED

@@ -42,3 +42,13 @@ def test_two_processes_share_the_port_and_one_that_is_killed_is_not_missed(setti
         for client in clients:
             client.close()
     assert psutil.pid_exists(again[0].pid) is False and psutil.pid_exists(again[1].pid) is False
+
+
+def test_who_comes_while_none_is_running_waits_instead_of_being_refused(settings: Settings) -> None:
+    with running_web(settings.model_copy(update={"web_processes": 2})) as (address, parent):
+        both = _until_two(psutil.Process(parent.pid))
+        for each in both:
+            each.kill()
+        with httpx2.Client(base_url=address, timeout=PATIENCE_S) as fresh:
+            assert fresh.get("/livez").status_code == 200
+        assert {each.pid for each in both}.isdisjoint({each.pid for each in _until_two(psutil.Process(parent.pid))})

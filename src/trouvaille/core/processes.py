@@ -51,6 +51,7 @@ def spawn(
     *,
     env: Mapping[str, str] | None = None,
     output: IO[bytes] | int | None = None,
+    files: Sequence[int] = (),
 ) -> Started:
     """Start a program in a session of its own, so that a Ctrl-C in the terminal does not reach it.
 
@@ -61,6 +62,7 @@ def spawn(
         argv: program and arguments.
         env: its whole environment; ours when None.
         output: where both its standard output and standard error go; ours when None.
+        files: numbers of open files of ours, which it gets under the same numbers.
 
     Returns:
         The process. Its status is `NOT_STARTED`, with a sentence on standard error, when the bond or the program
@@ -83,6 +85,7 @@ def spawn(
         stdout=output,
         stderr=output,
         start_new_session=True,
+        pass_fds=files,
     )
 
 
