@@ -38,8 +38,8 @@ logs.configure("ERROR")
 # Slices at the edge, and files whose tests take a minute or more together; `make test-all` runs them too.
 AT_THE_EDGE = ("cameras", "imports", "rekognition", "sign_on", "upload_client")
 LONG = (
-    *(f"browser/test_{name}" for name in ("app", "desk", "imports", "people", "queue", "status", "studio", "wall")),
-    *("browser/test_watermark", "browser/test_webkit", "core/test_postgres"),
+    *(f"browser/test_{name}" for name in ("app", "desk", "imports", "offline", "people", "queue", "status", "studio")),
+    *("browser/test_undo", "browser/test_wall", "browser/test_watermark", "browser/test_webkit", "core/test_postgres"),
     *("operations/test_stored", "photos/test_watermarks"),
 )
 
