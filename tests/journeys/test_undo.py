@@ -131,6 +131,33 @@ def test_a_guests_invitation_is_back_and_goes_for_good_with_its_guest(
     assert owner.post(gone).status_code == 410
 
 
+def test_the_old_link_of_an_invitation_is_back_unless_somebody_came_with_the_new_one(
+    owner: Visitor, visitor: Visitors, query: Query
+) -> None:
+    base = f"/studio/{owner.event_id}/invitations"
+
+    def links(page: str) -> str:
+        return re.findall(r"/i/[\w-]+", page)[0]
+
+    first = links(owner.post(base, {"people": "Rose Martin, rose@example.org"}).text)
+    (before,) = query("SELECT * FROM guest_invitations")
+    ((row_id,),) = query("SELECT id FROM guest_invitations")
+    page = owner.post(f"{base}/{row_id}/link").text
+    second = links(page)
+    assert [visitor().get(each).status_code for each in (first, second)] == [404, 303]
+    _put_back(owner, _undo_on(page))
+    assert query("SELECT * FROM guest_invitations") == [before]
+    assert [visitor().get(each).status_code for each in (first, second)] == [303, 404]
+    page = owner.post(f"{base}/{row_id}/link").text
+    rose = visitor()
+    assert rose.register("PARTY234", "rose", invitation=links(page).removeprefix("/i/")).status_code == 303
+    assert owner.post(_undo_on(page)).status_code == 409
+    assert query("SELECT guest_id IS NULL FROM guest_invitations") == [(False,)]
+    assert rose.post("/e/PARTY234/me/delete", {"username": "rose"}).status_code == 303
+    assert owner.post(_undo_on(page)).status_code == 410, "who is erased does not come back as invited"
+    assert query("SELECT * FROM guest_invitations") == []
+
+
 def test_a_token_is_good_again_for_whoever_revoked_it_alone(owner: Visitor, visitor: Visitors, query: Query) -> None:
     page = owner.post("/account/tokens", {"name": "Backup", "scopes": "events:read", "days": "30"}).text
     token = re.search(r"trv_[\w-]+", page)

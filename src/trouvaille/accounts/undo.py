@@ -79,6 +79,21 @@ async def remove(
 ) -> UUID:
     """Delete rows of one table, in a way that can be undone.
 
+    Args and Returns:
+        As of ``keep``.
+    """
+    removed = await keep(session, rows, by=by, event_id=event_id, note=note)
+    for row in rows:
+        await session.delete(row)
+    await session.flush()
+    return removed
+
+
+async def keep(
+    session: AsyncSession, rows: Sequence[Base], *, by: UUID, event_id: UUID | None = None, note: Row | None = None
+) -> UUID:
+    """Lay a copy of rows of one table aside, before the caller changes them; ``Kind.before`` takes what stands there.
+
     Args:
         rows: at least one.
         by: the member of staff who may undo it.
@@ -94,7 +109,6 @@ async def remove(
         where = " AND ".join(f'"{name}" = :{name}' for name in keys)
         # Names of tables and columns are the product's own.
         kept.append(await session.scalar(text(f'SELECT to_jsonb(t) FROM "{table.name}" t WHERE {where}'), keys))  # noqa: S608
-        await session.delete(row)
     removed = Removed(what=table.name, rows=kept, note=note or {}, staff_id=by, event_id=event_id)
     session.add(removed)
     await session.flush()

@@ -70,6 +70,7 @@ async def _page(
                 "name": each.invitation.name,
                 "email": each.invitation.email,
                 "link": f"{address_of(request)}/i/{each.token}",
+                "undo": each.undo,
             }
             for each in fresh
         ],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit, undo
@@ -55,6 +55,8 @@ class Fresh:
 
     invitation: GuestInvitation
     token: str
+    undo: UUID | None = None
+    """What ``undo.put_back`` takes, where the old link can be had back."""
 
 
 # Who carries fresh invitations to their people, in their transaction: the place for mail.
@@ -163,20 +165,16 @@ async def renew(session: AsyncSession, event: Event, invitation_id: UUID, *, by:
     Raises:
         NoSuchInvitation
     """
-    token = new_token()
-    invitation = await session.scalar(
-        update(GuestInvitation)
-        .where(
-            GuestInvitation.event_id == event.id,
-            GuestInvitation.id == invitation_id,
-            GuestInvitation.guest_id.is_(None),
-        )
-        .values(token_hash=token_hash(token), unsent=None)
-        .returning(GuestInvitation)
-    )
-    if invitation is None:
+    invitation = await session.get(GuestInvitation, invitation_id, with_for_update=True)
+    if invitation is None or invitation.event_id != event.id or invitation.guest_id is not None:
         raise NoSuchInvitation
-    fresh = Fresh(invitation, token)
+    before = None
+    if not carried:  # A letter can't be taken back.
+        before = await undo.keep(session, [invitation], by=by.id, event_id=event.id, note={"renewed": True})
+    token = new_token()
+    invitation.token_hash, invitation.unsent = token_hash(token), None
+    await session.flush()
+    fresh = Fresh(invitation, token, before)
     await audit.note(session, Act.GUEST_LINK_MADE, by=by, about_id=invitation.id, event_id=event.id)
     if carried:
         await _carry(session, event, [fresh])
@@ -205,11 +203,19 @@ async def _manages(session: AsyncSession, viewer: Viewer, removed: Removed) -> N
     await rights.to_change(session, viewer, removed.event_id, Right.MANAGE)
 
 
+async def _make_room(session: AsyncSession, removed: Removed) -> None:
+    """The old link takes the place of the new one, unless somebody has come with that."""
+    if removed.note.get("renewed"):
+        still = GuestInvitation.id == UUID(removed.rows[0]["id"]), GuestInvitation.guest_id.is_(None)
+        await session.execute(delete(GuestInvitation).where(*still))
+
+
 undo.offer(
     undo.Kind(
         "guest_invitation",
         GuestInvitation,
         may=_manages,
+        before=_make_room,
         page=lambda removed: f"/studio/{removed.event_id}/invitations?done=back",
     )
 )

@@ -19,7 +19,7 @@ from trouvaille.events import service as events
 from trouvaille.events.models import Event, shown
 from trouvaille.guests import selfies
 from trouvaille.guests.consent import agrees, consent_of, note
-from trouvaille.guests.models import Consent, Enrolment, EnrolmentState, Guest, GuestIdentity
+from trouvaille.guests.models import Consent, Enrolment, EnrolmentState, Guest, GuestIdentity, GuestInvitation
 
 
 async def of_viewer(session: AsyncSession, viewer: Viewer | None, event: Event, *, over_too: bool = False) -> Guest:
@@ -75,6 +75,8 @@ async def remove(session: AsyncSession, guest: Guest, *, by: Viewer | None = Non
     await end_all(session, guest.id)
     await note(session, Act.GUEST_DELETED, guest, by)
     await undo.forget_of(session, guest_id=guest.id)
+    for invitation_id in await session.scalars(select(GuestInvitation.id).where(GuestInvitation.guest_id == guest.id)):
+        await undo.forget_of(session, id=invitation_id)
     await session.delete(guest)
     await session.flush()
 
