@@ -40,7 +40,9 @@ AT_THE_EDGE = ("cameras", "imports", "rekognition", "sign_on", "upload_client")
 LONG = (
     *(f"browser/test_{name}" for name in ("app", "desk", "imports", "offline", "people", "queue", "status", "studio")),
     *("browser/test_undo", "browser/test_wall", "browser/test_watermark", "browser/test_webkit", "core/test_postgres"),
-    *("operations/test_stored", "photos/test_watermarks"),
+    *("operations/test_stored", "photos/test_watermarks", "api/test_watermark", "news/test_push"),
+    *(f"operations/test_{name}" for name in ("backup", "overload", "several_machines")),
+    "journeys/test_other_engine",
 )
 
 
