@@ -113,14 +113,30 @@ def wait_until(true: Callable[[], Any], within_s: float = 20) -> None:
 def test_a_signal_ends_all_children_in_their_own_way_and_the_status_is_0(
     number: signal.Signals, run: Callable[[str], subprocess.Popen[bytes]], folder: Path
 ) -> None:
-    supervisor = run("sys.exit(asyncio.run(supervise([child('a', POLITE), child('b', STEADY)])))")
+    # Whoever runs the tests may have ignored the signal for all that they start, as nohup does.
+    supervisor = run(
+        f"signal.signal({int(number)}, signal.SIG_DFL)\n"
+        "sys.exit(asyncio.run(supervise([child('a', POLITE), child('b', STEADY)])))"
+    )
     wait_until(lambda: pids(folder / "polite") and pids(folder / "steady"))
     children = pids(folder / "polite") + pids(folder / "steady")
     assert all(map(lives, children))
     supervisor.send_signal(number)
-    assert supervisor.wait(10) == 0
+    assert supervisor.wait(20) == 0
     assert not any(map(lives, children))
     assert pids(folder / "goodbye") == pids(folder / "polite")
+
+
+def test_whoever_was_told_not_to_end_with_the_terminal_goes_on(
+    run: Callable[[str], subprocess.Popen[bytes]], folder: Path
+) -> None:
+    supervisor = run("signal.signal(signal.SIGHUP, signal.SIG_IGN)\nasyncio.run(supervise([child('a', STEADY)]))")
+    wait_until(lambda: pids(folder / "steady"))
+    supervisor.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        supervisor.wait(1)
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(20) == 0
 
 
 def test_children_are_out_of_reach_of_the_terminal(run: Callable[[str], subprocess.Popen[bytes]], folder: Path) -> None:
