@@ -4,6 +4,7 @@ import asyncio
 import io
 import re
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -355,3 +356,33 @@ def test_scripts_list_and_undo_what_was_removed_from_an_event(owner: Visitor, vi
     assert script.post(f"{base}/removed/{item['id']}/put-back", headers=bearer).status_code == 204
     assert script.get(f"{base}/removed", headers=bearer).json() == {"items": []}
     assert visitor().get(link).status_code == 200
+
+
+def test_of_two_clicks_at_once_one_removes_and_can_be_undone(owner: Visitor, query: Query) -> None:
+    owner.invite()
+    ((row_id,),) = query("SELECT id FROM invitations")
+    address = f"/studio/{owner.event_id}/people/invitations/{row_id}/revoke"
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: owner.post(address), range(4)))
+    assert sorted(each.status_code for each in answers) == [303, 404, 404, 404]
+    (one,) = [each for each in answers if each.status_code == 303]
+    _put_back(owner, _offered(owner, one))
+    assert query("SELECT id FROM invitations") == [(row_id,)]
+
+
+def test_the_bytes_of_a_cover_are_erased_also_when_whoever_removed_it_is_gone(
+    owner: Visitor, visitor: Visitors, run_jobs: Jobs, query: Query, settings: Settings
+) -> None:
+    kim = visitor()
+    kim.accept(owner.invite("/server/staff"), "kim@example.org")
+    kim.make_event("OTHER234")
+    kim.send_picture("cover", _picture())
+    run_jobs()
+    kim.post(f"/studio/{kim.event_id}/cover/remove")
+    query("UPDATE events SET owner_id = (SELECT id FROM staff WHERE email = 'owner@example.org')")
+    query("DELETE FROM staff WHERE email = 'kim@example.org'")
+    assert query("SELECT staff_id FROM removed") == [(None,)]
+    query("UPDATE removed SET at = at - interval '61 minutes'")
+    _in_transaction(settings, undo.forget)
+    run_jobs()
+    assert _check(settings).files == 0

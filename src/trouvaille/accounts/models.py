@@ -109,7 +109,8 @@ class Removed(Identified, Base):
     what: Mapped[str] = mapped_column(String(40))
     rows: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     note: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    # Who may put them back. When their account goes, nobody may, and what else is to be erased still is.
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id", ondelete="SET NULL"), index=True)
     event_id: Mapped[UUID | None] = mapped_column(ForeignKey("events.id", ondelete="CASCADE"), index=True)
     at: Mapped[datetime] = mapped_column(default=now, index=True)
 

@@ -21,7 +21,7 @@ from trouvaille.accounts.models import Removed
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.clock import now
 from trouvaille.core.db import Base
-from trouvaille.core.errors import N_, Conflict, Gone
+from trouvaille.core.errors import N_, Conflict, Gone, NotFound
 
 KEPT = timedelta(hours=1)
 Row = dict[str, Any]
@@ -101,6 +101,9 @@ async def keep(
 
     Returns:
         What ``put_back`` takes.
+
+    Raises:
+        NotFound: somebody else removed it a moment ago.
     """
     table = _table(type(rows[0]))
     kept = []
@@ -108,7 +111,12 @@ async def keep(
         keys = dict(zip((column.name for column in table.primary_key), inspect(row).identity or (), strict=True))
         where = " AND ".join(f'"{name}" = :{name}' for name in keys)
         # Names of tables and columns are the product's own.
-        kept.append(await session.scalar(text(f'SELECT to_jsonb(t) FROM "{table.name}" t WHERE {where}'), keys))  # noqa: S608
+        # Held, so that of two who remove it at once the second finds nothing.
+        found = text(f'SELECT to_jsonb(t) FROM "{table.name}" t WHERE {where} FOR UPDATE')  # noqa: S608
+        plain = await session.scalar(found, keys)
+        if plain is None:
+            raise NotFound
+        kept.append(plain)
     removed = Removed(what=table.name, rows=kept, note=note or {}, staff_id=by, event_id=event_id)
     session.add(removed)
     await session.flush()

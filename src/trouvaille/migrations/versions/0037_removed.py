@@ -17,11 +17,13 @@ def upgrade() -> None:
         sa.Column("what", sa.String(40), nullable=False),
         sa.Column("rows", postgresql.JSONB(), nullable=False),
         sa.Column("note", postgresql.JSONB(), nullable=False),
-        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("staff_id", sa.Uuid()),
         sa.Column("event_id", sa.Uuid()),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_removed_staff_id_staff"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["staff_id"], ["staff.id"], name=op.f("fk_removed_staff_id_staff"), ondelete="SET NULL"
+        ),
         sa.ForeignKeyConstraint(
             ["event_id"], ["events.id"], name=op.f("fk_removed_event_id_events"), ondelete="CASCADE"
         ),
