@@ -98,7 +98,7 @@ load: setup .make/bench ## Visits of many guests, as users run it: [GUESTS=300] 
 	@$(BIN)/python -m bench.load --guests $(or $(GUESTS),300) --minutes $(or $(MINUTES),2) --photos $(or $(PHOTOS),1000) --indexing $(or $(INDEXING),0) --kills $(or $(KILLS),0) $(if $(FACES),--faces "$(FACES)") $(if $(OUT),--out "$(OUT)")
 
 soak: setup .make/bench ## Moderate load for long: whether memory, files and connections stay as they are: [MINUTES=30] [KILLS=1]
-	@$(BIN)/python -m bench.load --soak --indexing 1 --minutes $(or $(MINUTES),30) --guests $$((60 * $(or $(MINUTES),30))) --kills $(or $(KILLS),0) $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/python -m bench.load --soak --indexing 1 --minutes $(or $(MINUTES),30) --guests $$((30 * $(or $(MINUTES),30))) --photos-per-s 2 --kills $(or $(KILLS),0) $(if $(OUT),--out "$(OUT)")
 
 messages: .make/python ## Bring the translation catalogues in step with the texts
 	@sh tools/messages

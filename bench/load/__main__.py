@@ -35,17 +35,15 @@ from trouvaille.demo.run import scratch_settings
 from trouvaille.demo.samples import PARTY_FILES, fetch
 from trouvaille.settings import Settings
 
-PHOTOS_PER_S = 12.0
-
 
 @contextmanager
-def sending(folder: Path, prepared: Prepared, port: int) -> Iterator[list[int]]:
+def sending(folder: Path, prepared: Prepared, port: int, photos_per_s: float) -> Iterator[list[int]]:
     """A photographer who sends photos until the end; yields a list whose last element is how many were written."""
     written, over = [0], threading.Event()
     party = [path.read_bytes() for name, path in sorted(fetch().items()) if name in PARTY_FILES]
 
     def write() -> None:
-        while not over.wait(1 / PHOTOS_PER_S):
+        while not over.wait(1 / photos_per_s):
             number = written[-1]
             photo = party[number % len(party)]
             comment = f"copy {number}".encode()
@@ -126,7 +124,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
             _kills(serve, watch, given.minutes, happened)
         with ExitStack() as during:
             if given.indexing:
-                written = during.enter_context(sending(folder, prepared, port))
+                written = during.enter_context(sending(folder, prepared, port, given.photos_per_s))
             came = _swarm(given, prepared, port, selfies, out)
         watch.close()
         await_ready(f"http://127.0.0.1:{port}/readyz")  # the last kill may be a moment ago
@@ -169,6 +167,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=1000)
     parser.add_argument("--faces", type=Path, help="folder of people's folders of portraits; else the sample guests")
     parser.add_argument("--indexing", type=int, default=0)
+    parser.add_argument("--photos-per-s", type=float, default=12.0, help="what the photographer of --indexing sends")
     parser.add_argument("--haste", type=float, default=1.0, help="think times are divided by this")
     parser.add_argument("--soak", action="store_true", help="report how memory, files and connections grow")
     parser.add_argument("--kills", type=int, default=0, help="kill web, worker and database once each")

@@ -1,4 +1,5 @@
 /** A guest's photos: they arrive while one looks, open in a lightbox, and go when they show somebody else. */
+import { askAgain } from "../parts/again";
 import { fragment, post } from "../parts/ask";
 import { keepFaceInView, markFace } from "../parts/faces";
 import { count, find, spell } from "../parts/find";
@@ -25,7 +26,6 @@ interface Counts {
 
 const NEAR_TOP_PX = 160;
 const REFRESH_MS = 1500;
-const PAGE = 60;
 const MOST_ASKED = 5000;
 
 const root = find("#gallery");
@@ -108,7 +108,7 @@ function ids(): string[] {
 /** Take away what is hidden or deleted below the first page; a first page shows by itself what it no longer has. */
 async function removeGone(): Promise<void> {
   const loaded = ids();
-  if (loaded.length <= PAGE) return;
+  if (loaded.length <= Number(texts["first"])) return;
   const answer = await post(here.replace("/photos?", "/photos/gone?"), { ids: loaded.slice(0, MOST_ASKED).join(",") });
   for (const id of (await answer.json()) as string[]) {
     grid.querySelector(`[data-id="${CSS.escape(id)}"]`)?.remove();
@@ -266,6 +266,7 @@ fresh.addEventListener("click", () => {
 addEventListener("scroll", () => waiting && scrollY < NEAR_TOP_PX / 2 && apply(waiting), { passive: true });
 
 grid.querySelectorAll<HTMLElement>("[data-id]").forEach(dress);
+askAgain(grid);
 // In some languages the tabs are wider than a phone. This comes before going back to one's place: it scrolls the page, too.
 document.querySelector(".tab[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 if (show === "maybe") {

@@ -1,5 +1,9 @@
 /** What any page may carry: passwords that can be shown, links that can be copied, questions before deleting. */
 import { find, iconMarkup } from "../parts/find";
+import { snack } from "../parts/snack";
+
+/** After so long without an answer a form may be sent once more: whoever stopped the page is still on it. */
+const SENT_FOR_MS = 20_000;
 
 function drawPasswordToggle(box: HTMLElement): void {
   const input = find<HTMLInputElement>("input", box);
@@ -55,23 +59,34 @@ function askFirst(event: SubmitEvent): void {
   dialog.showModal();
 }
 
-/** A second press on a slow connection must not send a form twice. */
+/** A second press on a slow connection must not send a form twice, and a press without one must not lose what is typed. */
 function sendOnce(event: SubmitEvent): void {
   const form = event.target as HTMLFormElement;
   if (event.defaultPrevented || form.method !== "post") return;
+  // A browser may be wrong about that, so whoever insists gets through.
+  if (!navigator.onLine && !form.dataset["told"]) {
+    event.preventDefault();
+    form.dataset["told"] = "yes";
+    snack(document.documentElement.dataset["offline"] ?? "");
+    return;
+  }
   if (form.dataset["sent"]) event.preventDefault();
+  else window.setTimeout(() => forgetSending([form]), SENT_FOR_MS);
   form.dataset["sent"] = "yes";
   event.submitter?.setAttribute("aria-busy", "true");
 }
 
-function forgetSending(): void {
-  for (const form of document.querySelectorAll<HTMLFormElement>("form[data-sent]")) delete form.dataset["sent"];
-  for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+function forgetSending(forms: Iterable<HTMLFormElement>): void {
+  for (const form of forms) {
+    delete form.dataset["sent"];
+    for (const button of form.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+  }
 }
 
 document.addEventListener("submit", askFirst);
 window.addEventListener("submit", sendOnce);
-window.addEventListener("pageshow", forgetSending);
+window.addEventListener("pageshow", () => forgetSending(document.querySelectorAll("form")));
+window.addEventListener("online", () => document.querySelectorAll("form").forEach((form) => delete form.dataset["told"]));
 document.querySelectorAll<HTMLElement>("[data-secret]").forEach(drawPasswordToggle);
 // On a narrow screen the present tab may lie outside the row.
 document.querySelector("[data-tabs] [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });

@@ -124,6 +124,7 @@ export async function openSlides(slides: Slide[], index: number, wishes: Wishes)
     });
   }
   if (wishes.more) loadAhead(lightbox, slides, wishes.more);
+  askAgain(lightbox);
   closeOnBack(lightbox);
   lightbox.init();
   lightbox.element?.setAttribute("aria-label", document.title);
@@ -277,6 +278,16 @@ function loadAhead(lightbox: PhotoSwipe, slides: Slide[], more: () => Promise<HT
       if (links.length) lightbox.dispatch("change");
     });
   });
+}
+
+/** A photo that did not come through is asked for again when one comes back to it, and when the network does. */
+function askAgain(lightbox: PhotoSwipe): void {
+  const look = (): void => {
+    if (lightbox.currSlide?.content.isError()) lightbox.refreshSlideContent(lightbox.currIndex);
+  };
+  lightbox.on("change", look);
+  addEventListener("online", look);
+  lightbox.on("destroy", () => removeEventListener("online", look));
 }
 
 function closeOnBack(lightbox: PhotoSwipe): void {

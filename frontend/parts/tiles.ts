@@ -46,9 +46,13 @@ export function merge(list: HTMLElement, news: DocumentFragment, place: "order" 
   return { added, removed };
 }
 
-/** Load the next page of a list when its end comes near. */
+const FIRST_WAIT_MS = 3_000;
+const LONGEST_WAIT_MS = 48_000;
+
+/** Load the next page of a list when its end comes near; again and again, where the network does not bring it through. */
 export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
   let loading: Promise<HTMLElement[]> | undefined;
+  let wait_ms = FIRST_WAIT_MS;
   const observer = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && void load(), {
     rootMargin: "1200px",
   });
@@ -66,13 +70,17 @@ export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
       // Thousands that come at once are empty before they are in the page: what is near is filled there.
       if (through) added.forEach(empty);
       end.replaceWith(news);
+      list.classList.add("grid--endless");
+      wait_ms = FIRST_WAIT_MS;
       watch();
       // A page whose photos have all gone leads on to the next one.
       if (!added.length && list.querySelector("[data-next]")) return await fetchNext();
       return added.flatMap((tile) => [...tile.querySelectorAll<HTMLElement>("a[data-view]")]);
     } catch {
-      // The link at the end stays, for a press when the network is back.
+      // The link at the end shows meanwhile, for a press of those who don't wait.
       list.classList.remove("grid--endless");
+      window.setTimeout(watch, wait_ms * (0.5 + Math.random()));
+      wait_ms = Math.min(2 * wait_ms, LONGEST_WAIT_MS);
       return [];
     }
   }
@@ -98,5 +106,6 @@ export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
 
   list.classList.add("grid--endless");
   watch();
+  addEventListener("online", watch);
   return { load, through, watch };
 }

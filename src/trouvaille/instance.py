@@ -15,7 +15,6 @@ from trouvaille.accounts.models import Role
 from trouvaille.accounts.passwords import Passwords
 from trouvaille.core.db import Sessions, connect, sessions_of, transaction
 from trouvaille.core.postgres import AlreadyRunning, EmbeddedPostgres
-from trouvaille.schema import migrate
 from trouvaille.settings import Settings
 from trouvaille.supervisor import Child
 
@@ -67,6 +66,9 @@ def check_port(host: str, port: int) -> None:
 @contextmanager
 def database(settings: Settings) -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
     """Settings whose database is running and migrated: the one that was set, or the embedded one."""
+    # Web processes and workers, which import this module too, never migrate: they are spared Alembic.
+    from trouvaille.schema import migrate
+
     prepare_data_dir(settings.data_dir)
     if settings.database_url is not None:
         migrate(settings.database_url)

@@ -5,11 +5,13 @@ from uuid import uuid4
 
 import psycopg
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
 from trouvaille import schema
 from trouvaille.core.db import driver_url
+from trouvaille.operations.health import known_revisions
 
 
 def test_the_migrations_are_in_step_with_the_models(database_url: str) -> None:
@@ -43,3 +45,9 @@ def test_partitions_made_by_an_older_version_take_faces_without_a_template(serve
         tables = "AND attrelid IN ('faces'::regclass, 'faces_1'::regclass)"
         assert connection.exec_driver_sql(f"{strict} {tables}").scalar() == 0
     engine.dispose()
+
+
+def test_a_web_process_knows_all_migrations_by_the_names_of_their_files() -> None:
+    scripts = ScriptDirectory.from_config(schema.config())
+    known = frozenset(each.revision for each in scripts.walk_revisions())
+    assert known_revisions() == (scripts.get_current_head(), known)

@@ -37,7 +37,8 @@ from trouvaille.web.site import Session, Site, ThisSite, sender_of
 from trouvaille.web.streams import stream
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
-PAGE = 60
+FIRST, NEXT = 36, 60
+"""Photos a piece. The first one is what a large screen shows twice over; most who open a page look at no more of it."""
 STREAMS_PER_GUEST = 8
 MISSED_AT_MOST = 3
 ANSWERS: dict[str, Verdict | None] = {"yes": Verdict.YES, "no": Verdict.NO, "undo": None}
@@ -103,7 +104,9 @@ async def gallery(
     after: UUID | None = None,
     through: UUID | None = None,
 ) -> Response:
-    shown = await lists.gallery(session, event, guest, wish, limit=PAGE, after=after, through=through)
+    shown = await lists.gallery(
+        session, event, guest, wish, limit=NEXT if after else FIRST, after=after, through=through
+    )
     here = f"/e/{event.code}/photos"
     context: dict[str, Any] = {
         "event": event,
@@ -138,6 +141,7 @@ async def gallery(
             narrowed.photographers,
             narrowed.moments,
         ),
+        first=FIRST,
         total=getattr(counts, wish.show.value),
         mark_of_photos=counts.mark,
         enrolment_state=state.state if state else "none",
