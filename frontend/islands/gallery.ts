@@ -26,6 +26,7 @@ interface Counts {
 
 const NEAR_TOP_PX = 160;
 const REFRESH_MS = 1500;
+const RETRY_MS = 5000;
 const MOST_ASKED = 5000;
 
 const root = find("#gallery");
@@ -136,6 +137,7 @@ async function refresh(): Promise<void> {
     return;
   }
   fetching = true;
+  let wait_ms = REFRESH_MS;
   try {
     const news = await fragment(here);
     const present = new Set(ids());
@@ -154,7 +156,9 @@ async function refresh(): Promise<void> {
       fresh.hidden = false;
     }
   } catch {
-    // The next message or the next poll tries again.
+    // The counts are known already, so no message would bring what did not get through.
+    wait_ms = RETRY_MS;
+    fetchAgain = true;
   } finally {
     setTimeout(() => {
       fetching = false;
@@ -162,7 +166,7 @@ async function refresh(): Promise<void> {
         fetchAgain = false;
         void refresh();
       }
-    }, REFRESH_MS);
+    }, wait_ms);
   }
 }
 

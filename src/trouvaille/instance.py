@@ -67,7 +67,7 @@ def check_port(host: str, port: int) -> None:
 def database(settings: Settings) -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
     """Settings whose database is running and migrated: the one that was set, or the embedded one."""
     # Web processes and workers, which import this module too, never migrate: they are spared Alembic.
-    from trouvaille.schema import migrate
+    from trouvaille.schema import migrate  # noqa: PLC0415
 
     prepare_data_dir(settings.data_dir)
     if settings.database_url is not None:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, CDPSession, Locator, Page, Route, expect
 
 from tests.browser.conftest import PHONE, Instance
 from tests.browser.shots import Shots
@@ -58,11 +59,15 @@ def phone(chromium: Browser, instance: Instance) -> Iterator[Page]:
     assert complaints == []
 
 
+_wires = WeakKeyDictionary[Page, CDPSession]()
+
+
 def _offline(phone: Page, *, it_is: bool) -> None:
     """Take the network away or give a bad one back: by hand, for Playwright knows of no slow ones."""
-    wire = phone.context.new_cdp_session(phone)
-    wire.send("Network.enable")
+    wire = _wires.get(phone) or phone.context.new_cdp_session(phone)
+    _wires[phone] = wire
     rates = {"latency": LATENCY_MS, "downloadThroughput": DOWN, "uploadThroughput": UP}
+    wire.send("Network.enable")
     wire.send("Network.emulateNetworkConditions", {"offline": it_is, **rates})
     phone.wait_for_timeout(300)
 
@@ -171,7 +176,7 @@ def test_pictures_that_are_lost_on_the_way_are_asked_for_again(phone: Page, orga
     phone.context.route(pictures, lose_the_first)
     phone.goto("/e/PARTY234/photos?show=all")
     tiles = phone.locator("[data-grid] [data-id]")
-    expect(tiles).to_have_count(len(FILES))
+    expect(tiles.first).to_be_visible()
     for tile in tiles.all():
         _until_loaded(phone, tile.locator(".tile__image"))
     assert len(lost) >= len(FILES)

@@ -10,7 +10,8 @@ from fastapi.sse import ServerSentEvent
 from trouvaille.core.errors import Refused
 from trouvaille.web.site import Site, sender_of
 
-# Proxies close silent connections after a minute; a comment keeps them open.
+# Proxies close silent connections after a minute, and a page takes one that is silent for longer than this for dead
+# (frontend/parts/live.ts). A comment would do for proxies; pages don't hear comments.
 PING_S = 20.0
 # A busy upload tells a page many times a second; eyes need it twice.
 PAUSE_S = 0.5
@@ -44,7 +45,7 @@ async def _events(site: Site, request: Request, topics: tuple[str, ...], look: L
             except Refused:  # signed out, or no longer allowed to see this
                 return
             if not messages:
-                yield ServerSentEvent(comment="still here")
+                yield ServerSentEvent(event="ping", data="")
                 continue
             for event in told:
                 yield event
