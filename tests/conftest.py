@@ -42,7 +42,7 @@ LONG = (
     *("browser/test_undo", "browser/test_wall", "browser/test_watermark", "browser/test_webkit", "core/test_postgres"),
     *("operations/test_stored", "photos/test_watermarks", "api/test_watermark", "news/test_push"),
     *(f"operations/test_{name}" for name in ("backup", "overload", "several_machines")),
-    "journeys/test_other_engine",
+    *("journeys/test_other_engine", "browser/test_camera", "bench/test_receiving"),
 )
 
 

@@ -50,14 +50,13 @@ def _p95(values: Sequence[float]) -> float:
 
 
 def slopes(watch: Watch) -> dict[str, float]:
-    """Growth an hour in the second half of the run: MB of each part, and open files."""
-    memory = watch.memory[len(watch.memory) // 2 :]
-    files = watch.files[len(watch.files) // 2 :]
+    """Growth an hour in the second half of the run: MB and open files of each part."""
     made = {}
-    for part in PARTS:
-        found = [(at, sizes[part]) for at, sizes in memory if part in sizes]
-        made[f"{part}_mb_per_h"] = _slope(found)
-    return made | {"open_files_per_h": _slope([(at, float(n)) for at, n in files])}
+    for unit, samples in (("mb", watch.memory), ("files", watch.files)):
+        later = samples[len(samples) // 2 :]
+        for part in PARTS:
+            made[f"{part}_{unit}_per_h"] = _slope([(at, sizes[part]) for at, sizes in later if part in sizes])
+    return made
 
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:
@@ -66,12 +65,19 @@ def _slope(points: Sequence[tuple[float, float]]) -> float:
     return round(3600 * statistics.linear_regression(*zip(*points, strict=True)).slope, 1)
 
 
-def recoveries(out: Path, happened: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each part that was killed: how many requests failed, and for how long some still did, in s."""
+def recoveries(out: Path, began_at: float, happened: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each part that was killed: how many requests failed, and for how long some still did, in s.
+
+    Args:
+        began_at: when the first guest came, and ``at`` of a kill: seconds since the epoch.
+    """
     asked = requests(out)
     made = []
     for kill in happened:
-        failed = [at for at, _, _, bad in asked if bad and kill["at_s"] <= at <= kill["at_s"] + LOOKED_AT_S]
-        last_s = round(max(failed) - kill["at_s"], 2) if failed else 0.0
-        made.append({**kill, "failed": len(failed), "last_failure_after_s": last_s})
+        at_s = kill["at"] - began_at
+        failed = [at for at, _, _, bad in asked if bad and at_s <= at <= at_s + LOOKED_AT_S]
+        last_s = round(max(failed) - at_s, 2) if failed else 0.0
+        made.append(
+            {"part": kill["part"], "at_s": round(at_s, 1), "failed": len(failed), "last_failure_after_s": last_s}
+        )
     return made

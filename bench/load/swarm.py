@@ -25,7 +25,7 @@ def run(host: str, guests: int, minutes: float, out: Path) -> dict[str, Any]:
     runner = environment.create_local_runner()
     gevent.spawn(stats_history, runner)
     times: list[tuple[float, str, float, bool]] = []
-    began = time.monotonic()
+    began, began_at = time.monotonic(), time.time()
 
     def note(name: str, response_time: float, exception: Exception | None, **_: Any) -> None:
         times.append((time.monotonic() - began, name, response_time, exception is not None))
@@ -43,6 +43,7 @@ def run(host: str, guests: int, minutes: float, out: Path) -> dict[str, Any]:
     stats = environment.stats
     asked = [entry for entry in stats.entries.values() if entry.method != "FLOW"]
     return {
+        "began_at": began_at,
         "guests_came": Guest.party.came,
         "guests_left": Guest.party.left,
         "seconds": round(seconds, 1),

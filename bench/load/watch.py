@@ -20,7 +20,7 @@ class Watch:
     def __init__(self, serve: psutil.Process, data_dir: Path) -> None:
         self.serve, self.data_dir = serve, str(data_dir)
         self.memory: list[tuple[float, dict[str, float]]] = []
-        self.files: list[tuple[float, int]] = []
+        self.files: list[tuple[float, dict[str, float]]] = []
         self._cpu: dict[tuple[str, int], float] = {}
         self._began = time.monotonic()
         self._over = threading.Event()
@@ -49,18 +49,18 @@ class Watch:
 
     def _sample(self) -> None:
         memory: dict[str, float] = defaultdict(float)
-        files = 0
+        files: dict[str, float] = defaultdict(float)
         for part, process in self.processes():
             try:
                 memory[part] += process.memory_full_info().pss / 1e6
                 times = process.cpu_times()
                 self._cpu[part, process.pid] = times.user + times.system
-                files += process.num_fds()
+                files[part] += process.num_fds()
             except psutil.Error:
                 continue  # it has just ended
         at = time.monotonic() - self._began
         self.memory.append((at, dict(memory)))
-        self.files.append((at, files))
+        self.files.append((at, dict(files)))
 
     def close(self) -> None:
         """Take the last sample."""
@@ -78,7 +78,7 @@ class Watch:
         return {
             "memory_peak_mb": peak | {"all": round(max((sum(m.values()) for _, m in self.memory), default=0))},
             "cores_mean": {part: round(spent[part] / seconds, 2) for part in PARTS},
-            "open_files_peak": max((n for _, n in self.files), default=0),
+            "open_files_peak": {part: round(max((n.get(part, 0) for _, n in self.files), default=0)) for part in PARTS},
         }
 
 
