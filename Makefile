@@ -10,7 +10,7 @@ export NODE_EXTRA_CA_CERTS ?= $(SSL_CERT_FILE)
 endif
 FRONT := $(shell find frontend -type f 2>/dev/null)
 
-.PHONY: bench-checks bench-durability bench-event bench-face-hints bench-first-photos bench-gallery bench-guests bench-index bench-pages bench-plots bench-selfie bench-zip help load soak setup demo run test test-all check format samples browser lock messages clean
+.PHONY: bench-checks bench-durability bench-event bench-face-hints bench-first-photos bench-gallery bench-guests bench-index bench-long-gallery bench-pages bench-plots bench-selfie bench-zip help load soak setup demo run test test-all check format samples browser lock messages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ bench-guests: setup ## Cost of matching one new photo, by number of guests and o
 
 bench-index: setup .make/bench ## Photos a second, where the time goes, and dlib beside it: PHOTOS=folder [MEGAPIXELS=24]
 	@$(BIN)/python -m bench.index "$(PHOTOS)" $(if $(MEGAPIXELS),--megapixels $(MEGAPIXELS))
+
+bench-long-gallery: setup browser ## How smoothly thousands of photos of one's own scroll on a phone: [PHOTOS=5000]
+	@$(BIN)/python -m bench.long_gallery --photos $(or $(PHOTOS),5000)
 
 bench-pages: setup ## What each request of a guest's visit costs: [PHOTOS=1000] [TIMES=300] [FACES=folder]
 	@$(BIN)/python -m bench.pages --photos $(or $(PHOTOS),1000) --times $(or $(TIMES),300) $(if $(FACES),--faces "$(FACES)")
