@@ -290,7 +290,10 @@ def test_without_the_finder_light_and_sharpness_are_enough(
     seeing: Films, instance: Instance, party: str, playwright: Playwright, lost: str
 ) -> None:
     with somebody(seeing("two"), instance, _device(playwright, "iPhone 14")) as guest:
-        # The finder would see two faces, and take no picture.
+        # The finder would see two faces, and take no picture. The page's worker would bring it without a request.
+        devtools = guest.page.context.new_cdp_session(guest.page)
+        devtools.send("Network.enable")
+        devtools.send("Network.setBypassServiceWorker", {"bypass": True})
         guest.page.route(lost, lambda route: route.fulfill(status=200, body="nothing of use"))
         _to_the_selfie(guest.page, f"finderless.{len(lost)}")
         expect(guest.page.locator("#selfie")).to_have_attribute("data-state", "review", timeout=30_000)

@@ -259,7 +259,7 @@ def _answer_questions(rose: Hand, instance: Instance, name: str, shots: Shots) -
             lambda: (
                 database.execute(
                     "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
-                    " AND task_name IN ('matching.settle', 'faces.index_photo')"
+                    " AND task_name IN ('matching.settle', 'matching.index_photo')"
                 ).fetchone()
                 == (0,)
             ),
@@ -269,7 +269,8 @@ def _answer_questions(rose: Hand, instance: Instance, name: str, shots: Shots) -
             "INSERT INTO matches (guest_id, photo_id, event_id, face_id, similarity, tier, created_at)"
             " SELECT g.id, p.id, p.event_id, (SELECT f.id FROM faces f WHERE f.event_id = p.event_id"
             " AND f.photo_id = p.id LIMIT 1), 0.4, 'maybe', now() FROM guests g JOIN photos p USING (event_id)"
-            " WHERE g.username = %s AND p.file_name = ANY(%s)",
+            " WHERE g.username = %s AND p.file_name = ANY(%s)"
+            " ON CONFLICT DO NOTHING",  # about one of so few faces she may be asked anyway
             (f"rose.{name}", list(ASKED_ABOUT)),
         )
     page.reload()
