@@ -1,6 +1,6 @@
 /** A guest's photos: they arrive while one looks, open in a lightbox, and go when they show somebody else. */
 import { askAgain } from "../parts/again";
-import { fragment, post } from "../parts/ask";
+import { fragment, mayPass, post } from "../parts/ask";
 import { keepFaceInView, markFace } from "../parts/faces";
 import { count, find, spell } from "../parts/find";
 import { offerApp } from "../parts/install";
@@ -27,6 +27,7 @@ interface Counts {
 const NEAR_TOP_PX = 160;
 const REFRESH_MS = 1500;
 const RETRY_MS = 5000;
+const LONGEST_RETRY_MS = 60_000;
 const MOST_ASKED = 5000;
 
 const root = find("#gallery");
@@ -45,6 +46,8 @@ let waiting: DocumentFragment | undefined;
 let known: Counts | undefined;
 let fetching = false;
 let fetchAgain = false;
+let retry_ms = RETRY_MS;
+let goOnNow: (() => void) | undefined;
 let undo: (() => void) | undefined;
 
 function dress(tile: HTMLElement): void {
@@ -155,18 +158,25 @@ async function refresh(): Promise<void> {
       find("[data-fresh-text]", fresh).textContent = count(unseen.length, texts["newOne"] ?? "", texts["newMany"] ?? "");
       fresh.hidden = false;
     }
-  } catch {
-    // The counts are known already, so no message would bring what did not get through.
-    wait_ms = RETRY_MS;
-    fetchAgain = true;
+    retry_ms = RETRY_MS;
+  } catch (error) {
+    // The counts are known already, so no message would bring what did not get through. Not all phones come at once,
+    // and to a server that is busy each comes the later, the longer it is.
+    fetchAgain = mayPass(error);
+    wait_ms = retry_ms * (0.5 + Math.random());
+    retry_ms = Math.min(2 * retry_ms, LONGEST_RETRY_MS);
   } finally {
-    setTimeout(() => {
+    const goOn = (): void => {
+      clearTimeout(timer);
+      goOnNow = undefined;
       fetching = false;
       if (fetchAgain) {
         fetchAgain = false;
         void refresh();
       }
-    }, wait_ms);
+    };
+    const timer = setTimeout(goOn, wait_ms);
+    goOnNow = goOn;
   }
 }
 
@@ -271,6 +281,7 @@ addEventListener("scroll", () => waiting && scrollY < NEAR_TOP_PX / 2 && apply(w
 
 grid.querySelectorAll<HTMLElement>("[data-id]").forEach(dress);
 askAgain(grid);
+addEventListener("online", () => goOnNow?.());
 // In some languages the tabs are wider than a phone. This comes before going back to one's place: it scrolls the page, too.
 document.querySelector(".tab[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 if (show === "maybe") {

@@ -4,6 +4,8 @@ import { snack } from "../parts/snack";
 
 /** After so long without an answer a form may be sent once more: whoever stopped the page is still on it. */
 const SENT_FOR_MS = 20_000;
+/** A form with files takes longer. */
+const SENT_FOR_WITH_FILES_MS = 300_000;
 
 function drawPasswordToggle(box: HTMLElement): void {
   const input = find<HTMLInputElement>("input", box);
@@ -71,7 +73,10 @@ function sendOnce(event: SubmitEvent): void {
     return;
   }
   if (form.dataset["sent"]) event.preventDefault();
-  else window.setTimeout(() => forgetSending([form]), SENT_FOR_MS);
+  else {
+    const hasFiles = form.enctype === "multipart/form-data";
+    window.setTimeout(() => forgetSending([form]), hasFiles ? SENT_FOR_WITH_FILES_MS : SENT_FOR_MS);
+  }
   form.dataset["sent"] = "yes";
   event.submitter?.setAttribute("aria-busy", "true");
 }

@@ -5,6 +5,11 @@ export class Problem extends Error {
   }
 }
 
+/** Whether the same question may be answered later: the network was away, or the server busy; not when it said no. */
+export function mayPass(error: unknown): boolean {
+  return !(error instanceof Problem) || error.status >= 500 || error.status === 429;
+}
+
 /** The sentence of a problem+json answer, or nothing when the answer is something else. */
 export function detailOf(body: string): string {
   try {

@@ -280,12 +280,11 @@ function loadAhead(lightbox: PhotoSwipe, slides: Slide[], more: () => Promise<HT
   });
 }
 
-/** A photo that did not come through is asked for again when one comes back to it, and when the network does. */
+/** A photo that did not come through is asked for again when the network is back; when one comes back to it PhotoSwipe does. */
 function askAgain(lightbox: PhotoSwipe): void {
   const look = (): void => {
     if (lightbox.currSlide?.content.isError()) lightbox.refreshSlideContent(lightbox.currIndex);
   };
-  lightbox.on("change", look);
   addEventListener("online", look);
   lightbox.on("destroy", () => removeEventListener("online", look));
 }

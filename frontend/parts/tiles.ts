@@ -1,4 +1,4 @@
-import { fragment } from "./ask";
+import { fragment, mayPass } from "./ask";
 import { empty } from "./near";
 
 /** What a merge did to a list of tiles. */
@@ -76,10 +76,10 @@ export function endless(list: HTMLElement, dress: (tile: HTMLElement) => void) {
       // A page whose photos have all gone leads on to the next one.
       if (!added.length && list.querySelector("[data-next]")) return await fetchNext();
       return added.flatMap((tile) => [...tile.querySelectorAll<HTMLElement>("a[data-view]")]);
-    } catch {
+    } catch (error) {
       // The link at the end shows meanwhile, for a press of those who don't wait.
       list.classList.remove("grid--endless");
-      window.setTimeout(watch, wait_ms * (0.5 + Math.random()));
+      if (mayPass(error)) window.setTimeout(watch, wait_ms * (0.5 + Math.random()));
       wait_ms = Math.min(2 * wait_ms, LONGEST_WAIT_MS);
       return [];
     }

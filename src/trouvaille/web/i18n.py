@@ -152,7 +152,10 @@ def long_date(value: date | datetime | None) -> str:
 
 def long_datetime(value: datetime | None) -> str:
     """24 Dec 2026, 18:30; empty for None."""
-    return "" if value is None else _datetime_in(current(), value)
+    if value is None:
+        return ""
+    # One moment in two time zones is equal and written in two ways, so only a clock's own reading can be looked up by.
+    return _datetime_in(current(), value) if value.tzinfo is None else _datetime_in.__wrapped__(current(), value)
 
 
 @lru_cache(maxsize=KEPT)

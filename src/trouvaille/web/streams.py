@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 from fastapi import Request
@@ -36,6 +37,7 @@ async def _events(site: Site, request: Request, topics: tuple[str, ...], look: L
     async with site.hub.listen(*topics) as listener:
         for event in await look({}):
             yield event
+        said = monotonic()
         while not site.hub.closing.is_set() and not await request.is_disconnected():
             messages = await listener.take(PING_S)
             if site.hub.closing.is_set():
@@ -44,9 +46,10 @@ async def _events(site: Site, request: Request, topics: tuple[str, ...], look: L
                 told = await look(messages)
             except Refused:  # signed out, or no longer allowed to see this
                 return
-            if not messages:
-                yield ServerSentEvent(event="ping", data="")
-                continue
+            if not messages or (not told and monotonic() - said >= PING_S):  # of some messages a page is told nothing
+                told = [ServerSentEvent(event="ping", data="")]
             for event in told:
+                said = monotonic()
                 yield event
-            await asyncio.sleep(PAUSE_S)
+            if messages:
+                await asyncio.sleep(PAUSE_S)
