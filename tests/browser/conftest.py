@@ -16,9 +16,19 @@ from pathlib import Path
 import psycopg
 import pytest
 import pyvips
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.shots import Shots
+from tests.people import PASSWORD
 from trouvaille.demo.party import GUESTS, selfie_jpeg
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
@@ -204,6 +214,16 @@ def open_page(chromium: Browser, instance: Instance) -> Iterator[Open]:
 
         yield make
     assert complaints == []
+
+
+def open_studio(desk: Page, instance: Instance) -> None:
+    """Make the first account of a new server, as its console says where; one is in the studio then."""
+    desk.goto(instance.setup)
+    desk.get_by_label("Your name").fill("Ada Organiser")
+    desk.get_by_label("E-mail").fill("ada@example.org")
+    desk.get_by_label("Password", exact=True).fill(PASSWORD)
+    desk.get_by_role("button", name="Open the studio").click()
+    expect(desk).to_have_url(re.compile("/studio$"))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Instance
+from tests.browser.conftest import DESKTOP, PHONE, Instance, open_studio
 from tests.browser.shots import Shots
 from tests.browser.test_axe import AXE, TAGS
 from tests.browser.test_journey import PASSWORD
@@ -50,11 +50,7 @@ def phone(instance: Instance, open_page: Callable[..., Page], guests: list[str])
 
 
 def _make_event(instance: Instance, desk: Page) -> None:
-    desk.goto(instance.setup)
-    desk.get_by_label("Your name").fill("Ada Organiser")
-    desk.get_by_label("E-mail").fill("ada@example.org")
-    desk.get_by_label("Password", exact=True).fill(PASSWORD)
-    desk.get_by_role("button", name="Open the studio").click()
+    open_studio(desk, instance)
     form = {"name": "Lea & Tom", "code": "PARTY234", "locales": "en", "time_zone": "Europe/Paris", "accent": "#b4532a"}
     made = desk.request.post("/studio/new", form={**form, "gallery": "guests", "downloads": "original"})
     assert made.ok

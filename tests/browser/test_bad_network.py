@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import pytest
 from playwright.sync_api import Browser, CDPSession, Locator, Page, Route, expect
 
-from tests.browser.conftest import PHONE, Instance
+from tests.browser.conftest import PHONE, Instance, open_studio
 from tests.browser.shots import Shots
 from tests.browser.test_journey import PASSWORD
 from trouvaille.demo.party import GUESTS
@@ -24,12 +24,7 @@ FILES = ("sample1.jpg", "sample3.jpg", "sample4.jpg", "sample6.jpg")
 def organiser(instance: Instance, chromium: Browser, samples: dict[str, Path]) -> Iterator[Page]:
     """Somebody at a desk with a good network, at an event that all guests may look through."""
     desk = chromium.new_context(base_url=instance.address, locale="en").new_page()
-    desk.goto(instance.setup)
-    desk.get_by_label("Your name").fill("Ada Organiser")
-    desk.get_by_label("E-mail").fill("ada@example.org")
-    desk.get_by_label("Password", exact=True).fill(PASSWORD)
-    desk.get_by_role("button", name="Open the studio").click()
-    expect(desk).to_have_url(re.compile("/studio$"))
+    open_studio(desk, instance)
     form = {"name": "Lea & Tom", "code": "PARTY234", "locales": "en", "time_zone": "Europe/Paris", "accent": "#b4532a"}
     more = {"gallery": "guests", "general": "yes", "downloads": "original", "faces": "yes"}
     desk.goto(desk.request.post("/studio/new", form=form | more).url)
@@ -91,6 +86,14 @@ def _until_loaded(phone: Page, image: Locator) -> None:
 def test_from_the_link_to_own_photos_with_a_network_that_comes_and_goes(
     organiser: Page, phone: Page, samples: dict[str, Path], shots: Shots
 ) -> None:
+    _come_in(phone, shots)
+    _send_a_selfie(phone, shots)
+    _hear_of_new_photos(phone, organiser, samples)
+    _like(phone)
+
+
+def _come_in(phone: Page, shots: Shots) -> None:
+    """A form that can't go stays as it is."""
     phone.goto("/e/PARTY234")
     phone.get_by_role("link", name="Find my photos").tap()
     phone.get_by_label("Your name").fill("Rose")
@@ -99,7 +102,6 @@ def test_from_the_link_to_own_photos_with_a_network_that_comes_and_goes(
     phone.get_by_label("Password", exact=True).fill(PASSWORD)
     phone.locator('input[name="agree"]').check()
 
-    # A form that can't go stays as it is.
     _offline(phone, it_is=True)
     phone.get_by_role("button", name="Continue").tap()
     expect(_snack(phone)).to_contain_text("There is no network right now.")
@@ -110,7 +112,9 @@ def test_from_the_link_to_own_photos_with_a_network_that_comes_and_goes(
     phone.get_by_role("button", name="Continue").tap()
     expect(phone).to_have_url(re.compile("/selfie"))
 
-    # A picture that can't go stays, too, and is sent by another press.
+
+def _send_a_selfie(phone: Page, shots: Shots) -> None:
+    """A picture that can't go stays, too, and is sent by another press."""
     shutter = phone.get_by_role("button", name="Take the picture")
     expect(shutter).to_be_visible()
     for _ in range(100):
@@ -132,7 +136,9 @@ def test_from_the_link_to_own_photos_with_a_network_that_comes_and_goes(
     found = phone.locator("[data-grid] [data-id]").count()
     assert found > 0
 
-    # What comes meanwhile is there once the network is.
+
+def _hear_of_new_photos(phone: Page, organiser: Page, samples: dict[str, Path]) -> None:
+    """What comes meanwhile is there once the network is."""
     _offline(phone, it_is=True)
     _add(organiser, samples["sample2.jpg"])
     phone.wait_for_timeout(1500)
@@ -146,7 +152,10 @@ def test_from_the_link_to_own_photos_with_a_network_that_comes_and_goes(
     _offline(phone, it_is=False)
     expect(tiles).to_have_count(len(FILES) + 2, timeout=60_000)
 
-    # A heart that did not get through says so, turns back, and gets through with one tap on the way that is offered.
+
+def _like(phone: Page) -> None:
+    """A heart that did not get through says so, turns back, and gets through with one tap on what is offered."""
+    tiles = phone.locator("[data-grid] [data-id]")
     heart = tiles.first.locator("[data-heart]")
     _offline(phone, it_is=True)
     heart.tap()

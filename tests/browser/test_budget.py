@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Request, Route, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Instance
+from tests.browser.conftest import DESKTOP, PHONE, Instance, open_studio
 from tests.browser.test_journey import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -37,11 +37,7 @@ new PerformanceObserver((list) => {
 def guest(instance: Instance, chromium: Browser, samples: dict[str, Path]) -> Any:
     """What the browser of a guest keeps, of an event with four photos that have been looked at."""
     desk = chromium.new_context(base_url=instance.address, **DESKTOP).new_page()
-    desk.goto(instance.setup)
-    desk.get_by_label("Your name").fill("Ada Organiser")
-    desk.get_by_label("E-mail").fill("ada@example.org")
-    desk.get_by_label("Password", exact=True).fill(PASSWORD)
-    desk.get_by_role("button", name="Open the studio").click()
+    open_studio(desk, instance)
     form = {"name": "Lea & Tom", "code": "PARTY234", "locales": "en", "time_zone": "Europe/Paris", "accent": "#b4532a"}
     made = desk.request.post("/studio/new", form={**form, "gallery": "guests", "downloads": "original"})
     for name in PHOTOS:

@@ -14,7 +14,7 @@ from playwright.sync_api import APIResponse, Browser, Locator, Page, Playwright,
 from playwright.sync_api import Response as PageResponse
 
 from tests.browser import films
-from tests.browser.conftest import DESKTOP, QUIET, Instance, hold, is_fault
+from tests.browser.conftest import DESKTOP, QUIET, Instance, hold, is_fault, open_studio
 from tests.browser.shots import Shots
 from trouvaille.demo.party import GUESTS, selfie_jpeg
 
@@ -53,11 +53,7 @@ class Person:
 def party(instance: Instance, chromium: Browser, samples: dict[str, Path]) -> str:
     """The address of an open event with three photos, which gives guest passes too; and one whose faces are off."""
     desk = chromium.new_context(base_url=instance.address).new_page()
-    desk.goto(instance.setup)
-    desk.get_by_label("Your name").fill("Ada Organiser")
-    desk.get_by_label("E-mail").fill("ada@example.org")
-    desk.get_by_label("Password", exact=True).fill(PASSWORD)
-    desk.get_by_role("button", name="Open the studio").click()
+    open_studio(desk, instance)
     event: dict[str, object] = {
         "name": "Lea & Tom",
         "code": CODE,

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Instance, Open
+from tests.browser.conftest import DESKTOP, PHONE, Instance, Open, open_studio
 from tests.browser.shots import Shots
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -41,11 +41,7 @@ def database(instance: Instance) -> Iterator[psycopg.Connection]:
 def event(instance: Instance, chromium: object, database: psycopg.Connection, scratch: Path) -> Iterator[str]:
     """An event of ten thousand photos that share the files of one; the path of its desk."""
     page = chromium.new_context(base_url=instance.address, locale="en", **DESKTOP).new_page()  # type: ignore[attr-defined]
-    page.goto(instance.setup)
-    page.get_by_label("Your name").fill("Ada Organiser")
-    page.get_by_label("E-mail").fill("ada@example.org")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Open the studio").click()
+    open_studio(page, instance)
     page.wait_for_url("**/studio")
     for name in ("Second day", "Lea & Tom"):
         page.goto("/studio")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Instance, hold
+from tests.browser.conftest import DESKTOP, PHONE, Instance, hold, open_studio
 from tests.browser.shots import Shots
 from tests.browser.test_journey import PASSWORD
 
@@ -45,11 +45,7 @@ def party(
     """The organiser's desk and a guest's phone at all photos of an event that has six."""
     desk = open_page(DESKTOP)
     if not event_address:
-        desk.goto(instance.setup)
-        desk.get_by_label("Your name").fill("Ada Organiser")
-        desk.get_by_label("E-mail").fill("ada@example.org")
-        desk.get_by_label("Password", exact=True).fill(PASSWORD)
-        desk.get_by_role("button", name="Open the studio").click()
+        open_studio(desk, instance)
         made = desk.request.post(
             "/studio/new",
             form={

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Locator, Page, Playwright, Request, expect
 
 from tests.browser import films
-from tests.browser.conftest import DESKTOP, QUIET, Instance, is_fault, serving
+from tests.browser.conftest import DESKTOP, QUIET, Instance, is_fault, open_studio, serving
 from tests.browser.shots import Shots
 from tests.post_office import PostOffice
 from trouvaille.demo.party import GUESTS, selfie_jpeg
@@ -57,12 +57,7 @@ def instance(scratch: Path, post_office: PostOffice) -> Iterator[Instance]:
 def desk(instance: Instance, chromium: Browser) -> Iterator[Page]:
     """The organiser's desk."""
     page = chromium.new_context(base_url=instance.address, locale="en", **DESKTOP).new_page()
-    page.goto(instance.setup)
-    page.get_by_label("Your name").fill("Ada Organiser")
-    page.get_by_label("E-mail").fill("ada@example.org")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Open the studio").click()
-    expect(page).to_have_url(re.compile("/studio$"))
+    open_studio(page, instance)
     yield page
     page.context.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, Instance
+from tests.browser.conftest import DESKTOP, PHONE, Instance, open_studio
 from tests.browser.shots import Shots
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -20,11 +20,7 @@ def test_an_event_from_draft_to_archive(
     instance: Instance, open_page: Open, samples: dict[str, Path], shots: Shots
 ) -> None:
     desk = open_page(DESKTOP, timezone_id="Europe/Paris")
-    desk.goto(instance.setup)
-    desk.get_by_label("Your name").fill("Ada Organiser")
-    desk.get_by_label("E-mail").fill("ada@example.org")
-    desk.get_by_label("Password", exact=True).fill(PASSWORD)
-    desk.get_by_role("button", name="Open the studio").click()
+    open_studio(desk, instance)
     base = _draft(desk, shots)
     _dress_and_open(desk, base, samples, shots)
     _invite(desk, base, shots)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import webkit
-from tests.browser.conftest import DESKTOP, Instance
+from tests.browser.conftest import DESKTOP, Instance, open_studio
 from tests.browser.webkit import WebKit
 from trouvaille.demo.party import GUESTS, selfie_jpeg
 
@@ -27,11 +27,7 @@ TILES = "[data-grid] a[data-view]"
 def desk(instance: Instance, chromium: Browser) -> str:
     """The address of an open event's desk; its code is PARTY234."""
     page = chromium.new_context(base_url=instance.address, **DESKTOP).new_page()
-    page.goto(instance.setup)
-    page.get_by_label("Your name").fill("Ada Organiser")
-    page.get_by_label("E-mail").fill("ada@example.org")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Open the studio").click()
+    open_studio(page, instance)
     event = {"name": "Lea & Tom", "code": "PARTY234", "locales": "en", "time_zone": "Europe/Paris"}
     event |= {"accent": "#b4532a", "gallery": "guests", "downloads": "original", "general": "yes", "faces": "yes"}
     kind = {"content-type": "application/x-www-form-urlencoded"}
