@@ -37,8 +37,9 @@ from trouvaille.web.site import Session, Site, ThisSite, sender_of
 from trouvaille.web.streams import stream
 
 router = APIRouter(include_in_schema=False, prefix="/e/{code}")
-FIRST, NEXT = 36, 60
-"""Photos a piece. The first one is what a large screen shows twice over; most who open a page look at no more of it."""
+FIRST, NEXT = 48, 60
+"""Photos a piece. The first one ends so far below a phone's screen that the next is not asked for until one scrolls
+(`frontend/parts/tiles.ts`); most who open a page look at no more of it."""
 STREAMS_PER_GUEST = 8
 MISSED_AT_MOST = 3
 ANSWERS: dict[str, Verdict | None] = {"yes": Verdict.YES, "no": Verdict.NO, "undo": None}
