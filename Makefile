@@ -94,8 +94,8 @@ bench-receiver: setup ## Files coming in, beside a bare PUT, and pages meanwhile
 bench-selfie: setup ## Time from sending a selfie to its matches in a large event: [FACES=50000]
 	@$(BIN)/python -m bench.selfie --faces $(or $(FACES),50000)
 
-bench-zip: setup ## Memory while 5 GB go out as a ZIP, and the gallery beside four of them
-	@$(BIN)/python -m bench.zips
+bench-zip: setup ## Memory while 5 GB go out as a ZIP, and the gallery beside four of them: [WEBS=2]
+	@$(BIN)/python -m bench.zips --webs $(or $(WEBS),2)
 
 load: setup .make/bench ## Visits of many guests, as users run it: [GUESTS=300] [MINUTES=2] [PHOTOS=1000] [INDEXING=1] [FACES=folder] [KILLS=1]
 	@$(BIN)/python -m bench.load --guests $(or $(GUESTS),300) --minutes $(or $(MINUTES),2) --photos $(or $(PHOTOS),1000) --indexing $(or $(INDEXING),0) --kills $(or $(KILLS),0) $(if $(FACES),--faces "$(FACES)") $(if $(OUT),--out "$(OUT)")

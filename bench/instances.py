@@ -89,22 +89,23 @@ async def _prepare(sessions: Sessions) -> tuple[UUID, str]:
 @contextmanager
 def served(**settings: object) -> Iterator[Served]:
     """Start an instance; everything is stopped and removed afterwards."""
-    with scratch_settings(port=_free_port(), **settings) as wanted:
+    with scratch_settings(port=free_port(), **settings) as wanted:
         event_id, token = instance.on_database(wanted, lambda sessions, _: _prepare(sessions))
-        with _running(wanted, "serve") as (address, process):
+        with running(wanted, "serve") as (address, process):
             yield Served(wanted, address, event_id, token, process)
 
 
 @contextmanager
 def served_web(**settings: object) -> Iterator[Served]:
     """A web process and its database, without workers: ``supervisor`` is the web process."""
-    with scratch_settings(port=_free_port(), **settings) as wanted, instance.database(wanted) as (running, _):
-        event_id, token = instance.on_database(running, lambda sessions, _: _prepare(sessions))
-        with _running(running, "web") as (address, process):
-            yield Served(running, address, event_id, token, process)
+    with scratch_settings(port=free_port(), **settings) as wanted, instance.database(wanted) as (ready, _):
+        event_id, token = instance.on_database(ready, lambda sessions, _: _prepare(sessions))
+        with running(ready, "web") as (address, process):
+            yield Served(ready, address, event_id, token, process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens to."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -112,7 +113,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _running(settings: Settings, command: str) -> Iterator[tuple[str, psutil.Process]]:
+def running(settings: Settings, command: str) -> Iterator[tuple[str, psutil.Process]]:
+    """Run `trouvaille COMMAND` until the block ends, ready when it begins; gives its address and the process."""
     environment = {**os.environ, **instance.environment(settings)}
     if settings.database_url is None:
         del environment["DATABASE_URL"]
