@@ -47,6 +47,8 @@ def words(kind: type[StrEnum]) -> Enum:
 
 Sessions = async_sessionmaker[AsyncSession]
 
+RECYCLE_S = 1800
+
 
 def driver_url(url: str) -> str:
     """The same address, spoken through psycopg."""
@@ -65,6 +67,10 @@ def connect(url: str, *, pool_size: int = 10, application: str = "trouvaille") -
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
+        # The last one back is the next one out, so that a quiet server uses few; and none lives for ever: PostgreSQL's
+        # end of a connection grows with every kind of statement that it has seen.
+        pool_use_lifo=True,
+        pool_recycle=RECYCLE_S,
         connect_args={"application_name": application, "connect_timeout": 10, **_KEEPALIVE},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_dead)

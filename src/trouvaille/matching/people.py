@@ -35,6 +35,7 @@ MOST_EXPANSION: Final = 0.05
 """The most that a guest's surest photos add to their similarity with another face."""
 
 _CELLS_AT_ONCE: Final = 4_000_000  # of a similarity matrix; 16 MB.
+_SQUARE: Final = 2_000  # faces; their similarities with as many others are 16 MB.
 _OWN_AT_MOST: Final = 500  # faces of one guest that are compared with each other
 _LINKS_AT_ONCE: Final = 32_768  # templates of 128 numbers: 16 MB.
 
@@ -90,23 +91,32 @@ def refined(gallery: Gallery, link: float) -> Refined:
     """
     templates, photos = gallery.templates, gallery.photos
     result, linked = templates.copy(), np.zeros(len(templates), np.intp)
-    rows_at_once = max(1, _CELLS_AT_ONCE // max(1, len(templates)))
+    # Squares, each pair of faces once, and small enough that both sides of a product stay in the processor's cache.
+    starts = range(0, len(templates), _SQUARE)
     # Fresh memory for each product would take longer than the product.
-    products = np.empty((rows_at_once, len(templates)), np.float32)
-    for start in range(0, len(templates), rows_at_once):
-        some = templates[start : start + rows_at_once]
-        similar = np.matmul(some, templates.T, out=products[: len(some)])
-        row, other = np.divmod(np.flatnonzero(similar >= link), len(templates))
-        apart = photos[start + row] != photos[other]
-        row, other = row[apart], other[apart]
-        linked[start : start + len(some)] = np.bincount(row, minlength=len(some))
+    memory = np.empty(min(_SQUARE, len(templates)) ** 2, np.float32)
+    for top, left in ((top, left) for top in starts for left in starts if left >= top):
+        some, others = templates[top : top + _SQUARE], templates[left : left + _SQUARE]
+        square = memory[: len(some) * len(others)].reshape(len(some), len(others))
+        similar = np.matmul(some, others.T, out=square)
+        row, column = np.divmod(np.flatnonzero(similar >= link), len(others))
+        apart = (top + row < left + column) & (photos[top + row] != photos[left + column])
+        row, column = row[apart], column[apart]
         # Links are few among many pairs, so they are added up one by one rather than by another product.
         for part in range(0, len(row), _LINKS_AT_ONCE):
-            here, there = row[part : part + _LINKS_AT_ONCE], other[part : part + _LINKS_AT_ONCE]
-            first = np.flatnonzero(np.diff(here, prepend=-1))
-            weighted = similar[here, there][:, None] * templates[there]
-            result[start + here[first]] += np.add.reduceat(weighted, first, axis=0)
+            here, there = row[part : part + _LINKS_AT_ONCE], column[part : part + _LINKS_AT_ONCE]
+            alike = similar[here, there]
+            _add_links(result, linked, top + here, alike, others[there])
+            order = np.argsort(there, kind="stable")
+            _add_links(result, linked, left + there[order], alike[order], some[here[order]])
     return Refined(_unit(result), float((1 / (1 + linked)).sum()))
+
+
+def _add_links(sums: Floats, linked: Places, faces: Places, similarities: Floats, templates: Floats) -> None:
+    """Add to each face what it is linked with, weighted: ``faces`` (k,) ascend, with their neighbours beside them."""
+    first = np.flatnonzero(np.diff(faces, prepend=-1))
+    sums[faces[first]] += np.add.reduceat(similarities[:, None] * templates, first, axis=0)
+    linked[faces[first]] += np.diff(first, append=len(faces))
 
 
 def refined_probes(probes: Floats, gallery: Gallery, guests: Places, photos: Places) -> Floats:

@@ -32,10 +32,12 @@ from trouvaille.photos.models import Photo
 
 Compute = Callable[..., Awaitable[Any]]
 Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
 
 _FACES_AT_ONCE: Final = 20_000
 _ROWS_AT_ONCE: Final = 1_000
 _NOWHERE: Final = UUID(int=0)
+_NO_TEMPLATES: Final = np.empty((0, 0), np.float32)
 
 # Ids and both templates of many faces as one value: making an object of each would take most of the time. The four
 # bytes that are left out of a template are its size.
@@ -109,7 +111,7 @@ class _Faces:
     ids: NDArray[np.uint8]
     photo_ids: NDArray[np.uint8]
     gallery: Gallery
-    kept: Floats  # refined when the event was settled before
+    kept: Halves  # refined when the event was settled before, as it is stored
 
     @property
     def digest(self) -> bytes:
@@ -185,7 +187,11 @@ def _looked_at_together(faces: _Faces, probes: _Probes, now: Extent, known: floa
     known: of how many people the faces are, if they have been refined already.
     """
     gallery = faces.gallery
-    refined = Refined(faces.kept, known) if known is not None else people.refined(gallery, now.thresholds().link)
+    refined = (
+        Refined(faces.kept.astype(np.float32), known)
+        if known is not None
+        else people.refined(gallery, now.thresholds().link)
+    )
     guests = people.refined_probes(probes.templates, gallery, probes.answered, probes.answered_photos)
     limits = now.thresholds(people=refined.people)
     return _Settled(refined.templates, refined.people, guests, people.found(guests, gallery, refined.templates, limits))
@@ -194,22 +200,39 @@ def _looked_at_together(faces: _Faces, probes: _Probes, now: Extent, known: floa
 async def _read_faces(session: AsyncSession, event_id: UUID, engine: str) -> _Faces:
     after = {"photo_id": _NOWHERE, "id": _NOWHERE}
     given = {"event_id": event_id, "engine": engine, "quality": POOR_QUALITY, "limit": _FACES_AT_ONCE}
-    parts: list[NDArray[np.uint8]] = []
+    # Columns apart, and each block's bytes let go of: of 300,000 faces the bytes alone are 160 MB.
+    columns: tuple[list[Any], ...] = ([], [], [], [])
     while True:
         count, block = (await session.execute(_FACES, given | after)).one()
         if count:
-            parts.append(np.frombuffer(block, np.uint8).reshape(count, -1))
-            after = {"id": UUID(bytes=bytes(parts[-1][-1, :16])), "photo_id": UUID(bytes=bytes(parts[-1][-1, 16:32]))}
+            for column, part in zip(columns, _columns(count, block), strict=True):
+                column.append(part)
+            last, last_photo = columns[0][-1][-1], columns[1][-1][-1]
+            after = {"id": UUID(bytes=last.tobytes()), "photo_id": UUID(bytes=last_photo.tobytes())}
         if count < _FACES_AT_ONCE:
             break
-    rows = np.concatenate(parts) if parts else np.empty((0, 32), np.uint8)
-    photo_ids = np.ascontiguousarray(rows[:, 16:32])
-    starts = np.ones(len(rows), np.intp)
+    ids, photo_ids = (_joined(column, np.empty((0, 16), np.uint8)) for column in columns[:2])
+    templates, kept = _joined(columns[2], _NO_TEMPLATES), _joined(columns[3], _NO_TEMPLATES.astype(np.float16))
+    starts = np.ones(len(ids), np.intp)
     starts[1:] = (photo_ids[1:] != photo_ids[:-1]).any(axis=1)
-    templates = np.ascontiguousarray(rows[:, 32:]).view(">f2").astype(np.float32)
-    half = templates.shape[1] // 2
-    gallery = Gallery(np.ascontiguousarray(templates[:, :half]), np.cumsum(starts) - 1)
-    return _Faces(np.ascontiguousarray(rows[:, :16]), photo_ids, gallery, np.ascontiguousarray(templates[:, half:]))
+    return _Faces(ids, photo_ids, Gallery(templates, np.cumsum(starts) - 1), kept)
+
+
+def _columns(count: int, block: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Floats, Halves]:
+    """Ids of faces and of photos, templates and refined ones, as ``_FACES`` packs them: numbers big end first."""
+    rows = np.frombuffer(block, np.uint8).reshape(count, -1)
+    half = (rows.shape[1] - 32) // 2
+    ids, photo_ids, templates, kept = (
+        np.ascontiguousarray(part) for part in np.split(rows, (16, 32, 32 + half), axis=1)
+    )
+    return ids, photo_ids, templates.view(">f2").astype(np.float32), kept.view(">f2").astype(np.float16)
+
+
+def _joined(parts: list[Any], nothing: NDArray[Any]) -> Any:
+    """The blocks of one column, which are let go of."""
+    whole = np.concatenate(parts) if parts else nothing
+    parts.clear()
+    return whole
 
 
 async def _read_probes(session: AsyncSession, event_id: UUID, engine: str, faces: _Faces) -> _Probes:
@@ -255,9 +278,13 @@ def _vectors(sent: Sequence[bytes], size: int) -> Floats:
     return np.stack([np.frombuffer(each, ">f2", offset=4) for each in sent]).astype(np.float32)
 
 
-def _differ(new: Floats, kept: Floats) -> NDArray[np.intp]:
+def _differ(new: Floats, kept: Floats | Halves) -> NDArray[np.intp]:
     """The rows that would be stored differently."""
-    return np.flatnonzero((new.astype(np.float16) != kept.astype(np.float16)).any(axis=1))
+    blocks = [slice(start, start + _FACES_AT_ONCE) for start in range(0, len(new), _FACES_AT_ONCE)]
+    differ = [
+        (new[each].astype(np.float16) != kept[each].astype(np.float16, copy=False)).any(axis=1) for each in blocks
+    ]
+    return np.flatnonzero(np.concatenate(differ)) if differ else np.empty(0, np.intp)
 
 
 def _as_text(vectors: Floats) -> list[str]:
