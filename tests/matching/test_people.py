@@ -45,6 +45,7 @@ def test_refining_in_small_pieces_changes_nothing(monkeypatch: pytest.MonkeyPatc
     probes = random(5, 10) * 0.2 + centres
     whole = people.refined(gallery, LIMITS.link), people.found(probes, gallery, faces, LIMITS)
     monkeypatch.setattr(people, "_CELLS_AT_ONCE", 130)
+    monkeypatch.setattr(people, "_SQUARE", 7)
     monkeypatch.setattr(people, "_LINKS_AT_ONCE", 3)
     pieces = people.refined(gallery, LIMITS.link), people.found(probes, gallery, faces, LIMITS)
     assert pieces[0].templates == pytest.approx(whole[0].templates, abs=1e-6)
