@@ -387,6 +387,21 @@ def test_a_picture_is_drawn_once_it_is_ready_replaced_and_removed(party: Party) 
     assert _is_marked(party.jpeg("view"), plain), "the text is drawn where a picture was"
 
 
+def test_where_the_picture_s_file_is_gone_its_text_is_drawn_and_no_photo_stays_plain(
+    party: Party, storage: Storage
+) -> None:
+    plain = party.jpeg("view")
+    _send(party, _png())
+    party.run_jobs()
+    pictures = asyncio.run(storage.keys_under(f"events/{party.owner.event_id}/pictures"))
+    assert pictures
+    asyncio.run(storage.delete(pictures))
+    party.mark(kind="picture")
+    party.run_jobs()
+    assert party.rows("SELECT state, reason, mark IS NOT NULL FROM photos") == [("ready", None, True)]
+    assert _is_marked(party.jpeg("view"), plain)
+
+
 def test_only_staff_see_the_picture_by_itself(party: Party, visitor: Callable[[], Visitor]) -> None:
     _send(party, _png())
     party.run_jobs()

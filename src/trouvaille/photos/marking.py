@@ -60,7 +60,7 @@ async def stamp_of(work: Work, event: Event) -> Stamp | None:
                 found = await pictures.get(session, event.id, mark.picture)
             picture = await work.storage.get(found.shown_key)
         except NotFound:
-            log.warning("watermark without its picture", event=str(event.id))
+            log.warning("watermark without its picture", event_id=str(event.id))
     return Stamp(
         position=mark.position.value,
         size=mark.size / 100,
