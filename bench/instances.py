@@ -3,7 +3,6 @@
 import io
 import os
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import httpx2
 import psutil
 import pyvips
 
+from bench.load.serving import free_port
 from bench.real_path import make_event
 from trouvaille import instance
 from trouvaille.accounts import service as accounts
@@ -102,14 +102,6 @@ def served_web(**settings: object) -> Iterator[Served]:
         event_id, token = instance.on_database(ready, lambda sessions, _: _prepare(sessions))
         with running(ready, "web") as (address, process):
             yield Served(ready, address, event_id, token, process)
-
-
-def free_port() -> int:
-    """A port that nobody listens to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

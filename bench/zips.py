@@ -1,11 +1,11 @@
 """`make bench-zip [WEBS=2]`: web processes that send 5 GB as one ZIP, and the gallery while four go out at once.
 
 The photos are sparse files of 20 MB, so reading is as cheap as it gets and sending is all that is measured. Senders and
-whoever turns the pages are on the same machine; each page is asked for over a connection of its own, so that it meets
+who turns the pages are on the same machine; each page is asked for over a connection of its own, so that it meets
 either web process. Peak memory is the web processes' own (VmHWM), the larger one's.
 
-Beside the ZIPs the pages are measured twice: with senders that take what they can, which no network between them and
-the machine holds back, and with senders of 5 MB/s each, a good line at home.
+Beside the ZIPs the pages are measured three times: with guests who take 5 MB/s each, a good line at home; 30 MB/s each,
+which fills a gigabit line; and what they can, since no network holds them back.
 """
 
 import argparse
@@ -26,7 +26,8 @@ import httpx2
 import psutil
 import psycopg
 
-from bench.instances import free_port, running
+from bench.instances import running
+from bench.load.serving import free_port
 from bench.real_path import make_event, staff_member
 from trouvaille import instance, logs
 from trouvaille.core.db import Sessions
@@ -38,8 +39,8 @@ PASSWORD = "correct horse battery"
 FILE_BYTES = 20 * 1024**2
 AT_ONCE = 4
 PAGES = 200
-MOST_S = 45
-LINES = {"at_home": 5e6, "gigabit": 30e6, "unlimited": float("inf")}
+MOST_S = 45  # of a ZIP beside which pages are measured
+LINES = {"at_home": 5e6, "gigabit": 30e6, "unlimited": float("inf")}  # bytes a second, of each
 PIECE_BYTES = 256 * 1024
 
 
