@@ -24,8 +24,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from bench.load.prepare import prepare
 from bench.load.serving import free_port, serving
-from trouvaille import instance
 from trouvaille.demo.run import scratch_settings
+from trouvaille.serving import raise_file_limit
 
 PASSWORD = "correct horse battery"
 DEVICE = "Pixel 7"
@@ -242,7 +242,7 @@ def main() -> None:
     parser.add_argument("--visits", type=int, default=5)
     parser.add_argument("--path", default="photos", help="what is opened below the event's address")
     given = parser.parse_args()
-    instance.raise_file_limit()
+    raise_file_limit()
     print(json.dumps(run(given.photos, given.visits, given.path)))
 
 

@@ -19,6 +19,7 @@ import psutil
 import pyvips
 
 from bench.job import shares
+from bench.load.watch import words_of
 from bench.older import photos_per_s
 from bench.real_path import running_event
 from trouvaille import logs
@@ -41,7 +42,7 @@ async def real_path(files: dict[str, Path]) -> dict[str, Any]:
         while True:
             for child in psutil.Process().children(recursive=True):
                 try:
-                    if "worker" in child.cmdline():
+                    if "worker" in words_of(child):
                         peak_bytes = max(peak_bytes, child.memory_info().rss)
                 except psutil.Error:
                     continue

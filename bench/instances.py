@@ -16,8 +16,9 @@ import psutil
 import pyvips
 
 from bench.load.serving import free_port
+from bench.load.watch import words_of
 from bench.real_path import make_event
-from trouvaille import instance
+from trouvaille import instance, serving
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts import tokens
 from trouvaille.accounts.models import Role
@@ -54,10 +55,10 @@ class Served:
         found: dict[str, list[psutil.Process]] = {"web": [], "worker": [], "postgres": []}
         for process in self.supervisor.children(recursive=True):
             try:
-                words, parent = process.cmdline(), process.parent()
-                if words[1:4] == ["-m", "trouvaille", "web"]:
+                words, parent = words_of(process), process.parent()
+                if words[:2] == ["trouvaille", "web"]:
                     found["web"].append(process)
-                elif words[1:4] == ["-m", "trouvaille", "worker"] and "selfies" not in words:
+                elif words[:2] == ["trouvaille", "worker"] and "selfies" not in words:
                     found["worker"].append(process)
                 elif process.name() == "postgres" and (parent is None or parent.name() != "postgres"):
                     found["postgres"].append(process)
@@ -107,7 +108,7 @@ def served_web(**settings: object) -> Iterator[Served]:
 @contextmanager
 def running(settings: Settings, command: str) -> Iterator[tuple[str, psutil.Process]]:
     """Run `trouvaille COMMAND` until the block ends, ready when it begins; gives its address and the process."""
-    environment = {**os.environ, **instance.environment(settings)}
+    environment = {**os.environ, **serving.environment(settings)}
     if settings.database_url is None:
         del environment["DATABASE_URL"]
     process = subprocess.Popen(

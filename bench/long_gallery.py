@@ -26,6 +26,7 @@ from bench.load.serving import free_port, serving
 from trouvaille import instance
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.demo.run import scratch_settings
+from trouvaille.serving import raise_file_limit
 from trouvaille.settings import Settings
 
 STEPS_PX = (40, 120, 400)
@@ -112,7 +113,7 @@ def main() -> None:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=5000)
-    instance.raise_file_limit()
+    raise_file_limit()
     print(json.dumps(run(parser.parse_args().photos)))
 
 

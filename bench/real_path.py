@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from trouvaille import instance
+from trouvaille import instance, serving
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts.models import Role
 from trouvaille.accounts.passwords import Passwords
@@ -229,7 +229,7 @@ async def running_event(*, with_workers: bool = True, settings: Settings | None 
         minding: list[asyncio.Task[Any]] = []
 
         async def start() -> None:
-            minding.append(asyncio.create_task(supervise(instance.workers(ready), postgres=postgres, stop=stop)))
+            minding.append(asyncio.create_task(supervise(serving.workers(ready), postgres=postgres, stop=stop)))
             await _await_workers(sessions)
 
         try:

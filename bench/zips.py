@@ -28,6 +28,7 @@ import psycopg
 
 from bench.instances import running
 from bench.load.serving import free_port
+from bench.load.watch import words_of
 from bench.real_path import make_event, staff_member
 from trouvaille import instance, logs
 from trouvaille.core.db import Sessions
@@ -165,7 +166,7 @@ def run(count: int, webs: int) -> dict[str, object]:
         event_id, code = instance.on_database(ready, lambda sessions, _: _make(sessions))
         _fill(ready, event_id, count)
         with running(ready, "serve") as (address, process):
-            children = [each for each in process.children(recursive=True) if each.cmdline()[3:4] == ["web"]]
+            children = [each for each in process.children(recursive=True) if words_of(each)[1:2] == ["web"]]
             return measure(address, children, code, pool)
 
 

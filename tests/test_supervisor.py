@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from trouvaille.core.postgres import EmbeddedPostgres
-from trouvaille.supervisor import Child, supervise
+from trouvaille.supervisor import Child, run_once, supervise
 
 HEAD = """
 import asyncio, os, signal, subprocess, sys, time
@@ -305,19 +305,16 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_an_event_stops_as_a_signal_does_and_readiness_is_told_once_all_were_started(folder: Path) -> None:
+def test_an_event_stops_as_a_signal_does(folder: Path) -> None:
     async def scenario() -> tuple[int, list[int]]:
-        stop, seen = asyncio.Event(), list[int]()
+        stop = asyncio.Event()
         env = {**os.environ, "FOLDER": str(folder)}
         children = [Child(name, (sys.executable, "-c", STEADY), env) for name in ("a", "b")]
-
-        async def ready() -> None:
-            while len(pids(folder / "steady")) < 2:
-                await asyncio.sleep(0.02)
-            seen.extend(pids(folder / "steady"))
-            stop.set()
-
-        return await supervise(children, stop=stop, on_ready=ready), seen
+        running = asyncio.create_task(supervise(children, stop=stop))
+        while len(seen := pids(folder / "steady")) < 2:
+            await asyncio.sleep(0.02)
+        stop.set()
+        return await running, seen
 
     status, seen = asyncio.run(scenario())
     assert status == 0
@@ -325,26 +322,35 @@ def test_an_event_stops_as_a_signal_does_and_readiness_is_told_once_all_were_sta
     assert not any(map(lives, seen))
 
 
-def test_a_readiness_hook_that_fails_or_hangs_leaves_no_child(folder: Path) -> None:
+@on_linux
+def test_a_child_of_a_nursery_is_kept_and_ended_as_any_other(
+    run: Callable[[str], subprocess.Popen[bytes]], folder: Path
+) -> None:
+    (folder / "kind.py").write_text(f"def main():\n    exec({POLITE!r}, {{}})\n")
+    supervisor = run(
+        """
+        os.environ["PYTHONPATH"], os.environ["FOLDER"] = str(folder), str(folder)
+        from trouvaille.core.nursery import Nursery
+        made_by = Nursery("kind:main", [])
+        forked = Child("forked", ("trouvaille", "forked"), os.environ, nursery=made_by)
+        status = asyncio.run(supervise([forked, child("a", STEADY)]))
+        made_by.close()
+        sys.exit(status)
+        """
+    )
+    wait_until(lambda: pids(folder / "polite"))
+    os.kill(pids(folder / "polite")[0], signal.SIGKILL)
+    wait_until(lambda: len(pids(folder / "polite")) == 2)
+    supervisor.terminate()
+    assert supervisor.wait(20) == 0
+    assert pids(folder / "goodbye") == pids(folder / "polite")[1:]
+    assert not any(map(lives, pids(folder / "polite")))
+
+
+def test_what_runs_once_tells_how_it_ended(folder: Path) -> None:
     env = {**os.environ, "FOLDER": str(folder)}
-    child = Child("a", (sys.executable, "-c", STEADY), env)
-
-    async def fail() -> None:
-        while not pids(folder / "steady"):
-            await asyncio.sleep(0.02)
-        raise LookupError
-
-    with pytest.raises(LookupError):
-        asyncio.run(supervise([child], on_ready=fail))
-    assert not any(map(lives, pids(folder / "steady")))
-
-    async def hang_until_stopped() -> int:
-        stop = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.3, stop.set)
-        return await supervise([child], stop=stop, on_ready=asyncio.Event().wait)  # type: ignore[arg-type]
-
-    assert asyncio.run(hang_until_stopped()) == 0
-    assert not any(map(lives, pids(folder / "steady")))
+    assert run_once(Child("a", (sys.executable, "-c", "raise SystemExit(4)"), env)) == 4
+    assert run_once(Child("a", (sys.executable, "-c", READY + "os.kill(os.getpid(), 9)"), env)) == -signal.SIGKILL
 
 
 def test_a_cancelled_supervisor_leaves_no_child(folder: Path) -> None:

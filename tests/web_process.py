@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import httpx2
 
-from trouvaille import instance
+from trouvaille import serving
 from trouvaille.settings import Settings
 
 
@@ -33,7 +33,7 @@ def running_web(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, **instance.environment(settings), "TROUVAILLE_DATABASE_POOL_SIZE": str(pool_size)}
+    environment = {**os.environ, **serving.environment(settings), "TROUVAILLE_DATABASE_POOL_SIZE": str(pool_size)}
     argv = [*within, sys.executable, "-m", "trouvaille", "web", "--port", str(port)]
     process = subprocess.Popen(argv, env=environment)
     address = f"http://127.0.0.1:{port}"

@@ -33,6 +33,7 @@ from trouvaille import instance
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.demo.run import scratch_settings
 from trouvaille.demo.samples import PARTY_FILES, fetch
+from trouvaille.serving import raise_file_limit
 from trouvaille.settings import Settings
 
 REST_S, RESTING_CORES = 3.0, 0.1
@@ -196,7 +197,7 @@ def main() -> None:
     parser.add_argument("--soak", action="store_true", help="report how memory, files and connections grow")
     parser.add_argument("--kills", type=int, default=0, help="kill web, worker and database once each")
     parser.add_argument("--out", type=Path)
-    instance.raise_file_limit()
+    raise_file_limit()
     print(json.dumps(run(parser.parse_args())))
 
 

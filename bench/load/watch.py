@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 EVERY_S = 2.0
-PARTS = ("web", "workers", "database", "supervisor")
+PARTS = ("web", "workers", "database", "nurseries", "supervisor")
 
 
 class Watch:
@@ -82,11 +82,21 @@ class Watch:
         }
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """What a process says that it is, word by word: one that names itself does so in a single string.
+
+    Raises:
+        psutil.Error
+    """
+    return " ".join(process.cmdline()).split()
+
+
 def _part(process: psutil.Process) -> str:
     try:
-        line, name = process.cmdline(), process.name()
+        line, name = words_of(process), process.name()
     except psutil.Error:
         return "supervisor"
     if "postgres" in name or (line and "postgres" in line[0]):
         return "database"
-    return "workers" if "worker" in line else "web" if "web" in line else "supervisor"
+    parts = {"worker": "workers", "web": "web", "nursery": "nurseries"}
+    return next((part for word, part in parts.items() if word in line), "supervisor")

@@ -198,6 +198,15 @@ def _routes() -> tuple[BaseRoute, ...]:
     return tuple(whole.routes)
 
 
+def warm_up() -> None:
+    """Prepare what is the same in all web processes, before they are forked from this one."""
+    _routes()
+    for name in environment().list_templates():
+        environment().get_template(name)
+    for locale in i18n.LANGUAGES:
+        i18n.catalogue(locale)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """An application for one web process. ``settings.database_url`` must be set."""
     if settings.database_url is None:

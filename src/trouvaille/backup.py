@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import make_url
 
-from trouvaille import __version__, instance
+from trouvaille import __version__, instance, serving
 from trouvaille.core.db import connect, plain_url, sessions_of
 from trouvaille.core.moving import settle
 from trouvaille.core.postgres import AlreadyRunning, EmbeddedPostgres, binaries
@@ -180,7 +180,7 @@ def restore(settings: Settings, folder: Path, say: Say = lambda _: None) -> Mani
     present = settings.data_dir / KEY
     if present.exists() and present.read_bytes() != key:
         raise BackupFailed(f"{present} is another instance's key. Restore into a new data folder.")
-    instance.prepare_data_dir(settings.data_dir)
+    serving.prepare_data_dir(settings.data_dir)
     if settings.database_url is not None:
         _restore_rows(settings.database_url, folder, say)
     else:

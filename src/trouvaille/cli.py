@@ -44,19 +44,36 @@ def _settings(**overrides: Any) -> Settings:
 @cli.command()
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine: database, web and workers. Ctrl-C stops all."""
-    from trouvaille import instance
-    from trouvaille.supervisor import supervise
+    from trouvaille import serving
+    from trouvaille.supervisor import run_once, supervise
 
     settings = _settings(host=host, port=port, data_dir=data_dir)
-    _check_engine(settings)
     settings.relay()  # its password may be in a file that is not there
     logs.configure(settings.log_level, process="supervisor")
-    instance.check_port(settings.host, settings.port)
-    with instance.database(settings) as (ready, postgres):
-        _say_where(ready)
-        children = [*instance.web(ready), *instance.workers(ready), *instance.cameras(ready)]
-        status = asyncio.run(supervise(children, postgres=postgres))
+    serving.check_port(settings.host, settings.port)
+    # The nurseries import while the database starts.
+    with serving.nurseries() as made_by, serving.database(settings) as (ready, postgres):
+        status = run_once(serving.preparation(ready, made_by))
+        if status == 0:
+            children = [
+                *serving.web(ready, made_by),
+                *serving.workers(ready, made_by),
+                *serving.cameras(ready, made_by),
+            ]
+            status = asyncio.run(supervise(children, postgres=postgres))
     raise typer.Exit(status)
+
+
+@cli.command(hidden=True)
+def prepare() -> None:
+    """What `serve` does first: check the engine, bring the database up to date, and say where to go."""
+    from trouvaille.schema import migrate
+
+    settings = _settings()
+    logs.configure(settings.log_level, process="prepare")
+    _check_engine(settings)
+    migrate(settings.database_url or "")
+    _say_where(settings)
 
 
 def _check_engine(settings: Settings) -> None:
@@ -109,38 +126,22 @@ def web(
     host: Host = None, port: Port = None, at: Annotated[int | None, typer.Option("--socket", hidden=True)] = None
 ) -> None:
     """Run the web processes; needs DATABASE_URL."""
-    import uvicorn
-
-    from trouvaille import instance
-    from trouvaille.supervisor import supervise
-    from trouvaille.web.patience import PatientProtocol
-
     settings = _settings(host=host, port=port)
     if settings.web_processes > 1 and at is None:
-        logs.configure(settings.log_level, process="supervisor")
-        instance.check_port(settings.host, settings.port)
-        raise typer.Exit(asyncio.run(supervise(instance.web(settings))))
-    instance.raise_file_limit()
-    config = uvicorn.Config(
-        "trouvaille.cli:application",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=instance.GRACE_S,
-        # Longer than most proxies keep a connection: else they send on one that we are just closing (decision 0046).
-        timeout_keep_alive=125,
-        http=PatientProtocol,
-        backlog=instance.BACKLOG,
-    )
-    server = uvicorn.Server(config)
-    server.run([socket.socket(fileno=at)] if at is not None else None)
-    if not server.started:
-        sys.exit(uvicorn.config.STARTUP_FAILURE)
+        raise typer.Exit(_several(settings))
+    from trouvaille import web_process
+
+    raise typer.Exit(web_process.run(settings, socket.socket(fileno=at) if at is not None else None))
+
+
+def _several(settings: Settings) -> int:
+    from trouvaille import serving
+    from trouvaille.supervisor import supervise
+
+    logs.configure(settings.log_level, process="supervisor")
+    serving.check_port(settings.host, settings.port)
+    with serving.nurseries() as made_by:
+        return asyncio.run(supervise(serving.web(settings, made_by)))
 
 
 def application() -> Any:
@@ -455,10 +456,11 @@ def version() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    end_without_finalisation(_run)
+    end_without_finalisation(run)
 
 
-def _run() -> None:
+def run() -> None:
+    """Do what the arguments say, and tell what went wrong in a sentence."""
     from pydantic import ValidationError
     from sqlalchemy.exc import DBAPIError
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from trouvaille.core.nursery import Nursery
 from trouvaille.core.postgres import EmbeddedPostgres, Unusable
 from trouvaille.core.processes import NOT_STARTED, Bond, Started, bury, signal_group, spawn
 
@@ -36,11 +37,12 @@ class Child:
 
     Attributes:
         name: how logs and `OnDeath` call it.
-        argv: program and arguments.
+        argv: program and arguments; of a nursery's child its arguments alone, the first of which names it.
         env: its whole environment.
         stop_after_s: how long it may take to end after SIGTERM before it is killed.
         nice: added to our niceness, 0 to 19.
         sockets: given to it under the same numbers as ours.
+        nursery: makes it by forking; the caller ends it afterwards. None: a program of its own.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Child:
     stop_after_s: float = 10
     nice: int = 0
     sockets: tuple[socket.socket, ...] = ()
+    nursery: Nursery | None = None
 
 
 async def supervise(
@@ -56,7 +59,6 @@ async def supervise(
     *,
     stop: asyncio.Event | None = None,
     postgres: EmbeddedPostgres | None = None,
-    on_ready: Callable[[], Awaitable[None]] | None = None,
     on_death: OnDeath | None = None,
 ) -> int:
     """Keep all children running until SIGINT, SIGTERM, SIGHUP or ``stop``; then end them, and answer 0.
@@ -68,7 +70,6 @@ async def supervise(
         children: started all at once.
         stop: ends everything when set.
         postgres: watched as well, and started again at the same address when it dies; the caller stops it afterwards.
-        on_ready: awaited once, when every child's process has been started; they may not be listening yet.
         on_death: awaited with the name and the exit status (negative for a signal) of a child that ended unasked,
             before that child starts again, and for `DEATH_TOLD_WITHIN_S` at most.
     """
@@ -79,13 +80,6 @@ async def supervise(
             tasks.append(asyncio.create_task(keepers.keep_database(postgres), name="postgres"))
         waiting = asyncio.create_task(keepers.stop.wait())
         try:
-            # The tasks run up to their first wait, which is after the start of their process.
-            await asyncio.sleep(0)
-            if on_ready is not None:
-                ready = asyncio.ensure_future(on_ready())
-                await asyncio.wait((ready, waiting), return_when=asyncio.FIRST_COMPLETED)
-                if not ready.cancel():
-                    ready.result()
             # A keeper that ends by itself has failed; its error is raised below.
             await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -160,8 +154,11 @@ class _Keepers:
     async def _run(self, child: Child) -> int | None:
         """The exit status of a child that ended unasked; None when it ended because of the stop."""
         try:
-            bond = Bond(death_signal=signal.SIGTERM, nice=child.nice)
-            process = spawn(child.argv, bond, env=child.env, files=[each.fileno() for each in child.sockets])
+            if child.nursery is None:
+                process = _start(child)  # here, for its bond is to the thread that starts it
+            else:
+                # It may still be importing. What it makes meanwhile is not lost: no keeper is cancelled before its end.
+                process = await asyncio.to_thread(_start, child)
         except OSError as error:  # no memory or no process numbers left: it may pass
             log.error("child.not_started", child=child.name, errno=error.errno)
             return NOT_STARTED
@@ -222,6 +219,25 @@ class _Keepers:
                 log.error("postgres.not_started", reason=str(error), again_in_s=pause_s)
                 await _happens(self.stop, pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def run_once(child: Child) -> int:
+    """Run a child to its end; gives its exit status, negative for a signal.
+
+    Raises:
+        OSError: it could not be started.
+    """
+    process = _start(child)
+    try:
+        return process.wait()
+    finally:
+        bury(process)
+
+
+def _start(child: Child) -> Started:
+    """Raises OSError."""
+    make = spawn if child.nursery is None else child.nursery.fork
+    return make(child.argv, Bond(nice=child.nice), env=child.env, files=[each.fileno() for each in child.sockets])
 
 
 async def _happens(event: asyncio.Event, within_s: float) -> bool:

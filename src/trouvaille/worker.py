@@ -17,7 +17,7 @@ from trouvaille.accounts import audit, links, throttle, undo
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts import sessions as signed_in
 from trouvaille.accounts import tasks as accounts_tasks
-from trouvaille.core import erase, mail, metrics, traces
+from trouvaille.core import erase, mail, memory, metrics, traces
 from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transaction
 from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
 from trouvaille.core.moving import following
@@ -98,6 +98,7 @@ async def run(
     consent.set_region(sessions, settings.legal().region)
     account = await engines.account(settings, sessions)
     faces = engines.chosen(settings, engine or engines.local(settings, threads=concurrency), account)
+    memory.give_back()  # compiling the models took much more than what stays
     vault = Vault(load_key(settings.data_dir / "secret.key"))
     sender = settings.push_sender(vault)
     work = Work(
@@ -201,6 +202,7 @@ async def _revive(sessions: Sessions, settings: Settings) -> None:
 
 
 async def _keep_house(work: Work, settings: Settings) -> None:
+    memory.give_back()
     async with transaction(work.sessions) as session:
         await photos.requeue_forgotten(session)
         await imports.requeue_forgotten(session)

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 from tests.people import Visitor
-from trouvaille import instance
+from trouvaille import serving
 from trouvaille.settings import Settings
 
 
@@ -45,7 +45,7 @@ def settings(settings: Settings) -> Settings:
 @contextmanager
 def ftp_process(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "trouvaille", "ftp"], env={**os.environ, **instance.environment(settings)}
+        [sys.executable, "-m", "trouvaille", "ftp"], env={**os.environ, **serving.environment(settings)}
     )
     try:
         until = time.monotonic() + 30

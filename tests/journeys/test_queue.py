@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.people import Visitor
-from trouvaille import instance
+from trouvaille import serving
 from trouvaille.demo.party import PHOTOS
 from trouvaille.settings import Settings
 
@@ -21,7 +21,7 @@ Visitors = Callable[[], Visitor]
 
 @contextmanager
 def _worker(settings: Settings, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    environment = {**os.environ, **instance.environment(settings)}
+    environment = {**os.environ, **serving.environment(settings)}
     process = subprocess.Popen([sys.executable, *command], env=environment)
     try:
         yield process

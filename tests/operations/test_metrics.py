@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from tests.people import Visitor
 from tests.web_process import web_process
-from trouvaille import instance
+from trouvaille import serving
 from trouvaille.core import metrics, snapshots
 from trouvaille.core.snapshots import DEPARTED, Reporter
 from trouvaille.demo.party import GUESTS, selfie_jpeg
@@ -196,7 +196,7 @@ def test_a_quantile_is_what_prometheus_would_say() -> None:
 def test_any_of_two_web_processes_tells_of_both_and_of_the_worker(settings: Settings) -> None:
     two = settings.model_copy(update={"web_processes": 2, "photo_workers": 1, "metrics_token": "t" * 20})
     with web_process(two, pool_size=2) as address:
-        environment = {**os.environ, **instance.environment(two)}
+        environment = {**os.environ, **serving.environment(two)}
         arguments = [sys.executable, "-m", "trouvaille", "worker", "--queues", "mail", "--concurrency", "1"]
         worker = subprocess.Popen(arguments, env=environment)
         try:

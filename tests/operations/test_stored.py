@@ -13,7 +13,7 @@ import pytest
 
 from tests.people import Visitor
 from tests.s3_server import S3Server
-from trouvaille import instance
+from trouvaille import serving
 from trouvaille.core import moving
 from trouvaille.core.db import Sessions
 from trouvaille.core.storage import Storage
@@ -36,7 +36,7 @@ def settings(
 def storage_command(settings: Settings, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "trouvaille", "storage", *arguments],
-        env={**os.environ, **instance.environment(settings)},
+        env={**os.environ, **serving.environment(settings)},
         capture_output=True,
         text=True,
         check=False,

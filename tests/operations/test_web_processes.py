@@ -14,7 +14,11 @@ PATIENCE_S = 30.0
 
 def _serving(process: psutil.Process) -> list[psutil.Process]:
     """The children that listen."""
-    return [each for each in process.children() if any(c.status == "LISTEN" for c in each.net_connections("tcp"))]
+    return [
+        each
+        for each in process.children(recursive=True)
+        if any(c.status == "LISTEN" for c in each.net_connections("tcp"))
+    ]
 
 
 def _until_two(process: psutil.Process) -> list[psutil.Process]:

@@ -9,14 +9,14 @@ import psycopg
 import pytest
 
 from tests.rekognition.server import Account, picture
-from trouvaille import instance
+from trouvaille import serving
 from trouvaille.settings import Engine, Settings
 
 pytestmark = pytest.mark.usefixtures("_credentials")
 
 
 def run(settings: Settings, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **instance.environment(settings), **more}
+    environment = {**os.environ, **serving.environment(settings), **more}
     command = [sys.executable, "-m", "trouvaille", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 

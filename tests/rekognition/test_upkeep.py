@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tests.rekognition.conftest import Party
 from tests.rekognition.server import Account, picture
-from trouvaille import instance, worker
+from trouvaille import serving, worker
 from trouvaille.core import clock
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.jobs import UPKEEP
@@ -282,7 +282,7 @@ async def test_a_worker_killed_after_the_call_leaves_nothing(
     photo_id = await party.photo()
     rekognition.collections.create(party.id)
     account.trouble("IndexFaces", "hang", seconds=5)
-    environment = {**os.environ, **instance.environment(with_rekognition)}
+    environment = {**os.environ, **serving.environment(with_rekognition)}
     argv = [sys.executable, "-m", "tests.rekognition.victim", str(party.id), str(photo_id)]
     with subprocess.Popen(argv, env=environment, cwd=Path(__file__).parents[2]) as victim:
         while not account.faces:

@@ -269,12 +269,12 @@ def test_a_watched_folder_is_sent_as_it_fills_and_over_a_restart_of_the_server(
     (folder / "sub").mkdir()
     (folder / "sub" / "3.jpg").write_bytes(jpeg(3))
     time.sleep(1)
-    from trouvaille import instance
+    from trouvaille import serving
 
     port = address.rsplit(":", 1)[1]
     again = subprocess.Popen(
         [sys.executable, "-m", "trouvaille", "web", "--port", port],
-        env={**os.environ, **instance.environment(settings)},
+        env={**os.environ, **serving.environment(settings)},
     )
     try:
         _wait_for(settings, 3)

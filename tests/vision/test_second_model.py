@@ -70,7 +70,7 @@ def test_without_a_calibration_it_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_settings_survive_the_way_to_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trouvaille.instance import environment
+    from trouvaille.serving import environment
 
     given = _settings(
         tmp_path, recogniser_mean=(1.0, 2.0, 3.5), recogniser_tail_offset=2.0, recogniser_tail_slope=-15.0

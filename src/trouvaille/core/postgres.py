@@ -21,7 +21,7 @@ import psycopg
 import structlog
 
 from trouvaille.core.postgres_folder import MAJOR, NAME, PORT, AlreadyRunning, PostgresFolder, Unusable
-from trouvaille.core.processes import NOT_STARTED, Bond, Started, spawn_for_life, working_in
+from trouvaille.core.processes import NOT_STARTED, Bond, Spawned, spawn_for_life, working_in
 
 __all__ = ["AlreadyRunning", "EmbeddedPostgres", "Unusable"]
 
@@ -69,7 +69,7 @@ class EmbeddedPostgres:
         """
         self._folder = PostgresFolder(data_dir.expanduser().resolve(), user)
         self._settings = {**SETTINGS, **(settings or {})}
-        self._server: Started | None = None
+        self._server: Spawned | None = None
         self._mutex = threading.RLock()
         self._abandoned = threading.Event()
 

@@ -20,12 +20,25 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 NOT_STARTED = 126  # what a shell answers when a program is there but can't be run
+Spawned = subprocess.Popen[bytes]
 
-Started = subprocess.Popen[bytes]
+
+class Started(Protocol):
+    """A process that we look after: of `subprocess.Popen` what we use of it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def returncode(self) -> int | None: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     output: IO[bytes] | int | None = None,
     files: Sequence[int] = (),
-) -> Started:
+) -> Spawned:
     """Start a program in a session of its own, so that a Ctrl-C in the terminal does not reach it.
 
     Linux sends the death signal when the *thread* that started the child ends, which may be long before the process
@@ -93,17 +106,17 @@ class _Starter:
     """A thread that starts children for other threads and ends only with the process."""
 
     def __init__(self) -> None:
-        self._orders: queue.SimpleQueue[tuple[Callable[[], Started], Future[Started]]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Callable[[], Spawned], Future[Spawned]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._mutex = threading.Lock()
 
-    def run(self, start: Callable[[], Started]) -> Started:
+    def run(self, start: Callable[[], Spawned]) -> Spawned:
         with self._mutex:
             # A fork leaves the thread behind, so the copy of this object needs a new one.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._serve, name="process-starter", daemon=True)
                 self._thread.start()
-        answer: Future[Started] = Future()
+        answer: Future[Spawned] = Future()
         self._orders.put((start, answer))
         return answer.result()
 
@@ -125,9 +138,10 @@ def spawn_for_life(
     *,
     env: Mapping[str, str] | None = None,
     output: IO[bytes] | int | None = None,
-) -> Started:
+    files: Sequence[int] = (),
+) -> Spawned:
     """As `spawn`, from any thread: the child's death signal waits for the end of this process, not of the thread."""
-    return _starter.run(lambda: spawn(argv, bond, env=env, output=output))
+    return _starter.run(lambda: spawn(argv, bond, env=env, output=output, files=files))
 
 
 def signal_group(group: int, number: int) -> bool:
@@ -187,8 +201,9 @@ def _take_user(name: str) -> None:
     os.umask(0o077)
 
 
-def _bind_to_parent(number: int, parent: int) -> None:
-    """Ask for a signal at the parent's death; the kernel forgets the wish when the user changes."""
+def bind_to_parent(number: int, parent: int) -> None:
+    """Ask for a signal at the parent's death; the kernel forgets the wish when the user changes. Where it is dead
+    already, this process ends."""
     if number and sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent:
@@ -205,7 +220,7 @@ def _become(death_signal: str, parent: str, user: str, nice: str, folder: str, *
             os.nice(int(nice))
         if user:
             _take_user(user)
-        _bind_to_parent(int(death_signal), int(parent))
+        bind_to_parent(int(death_signal), int(parent))
         if folder:
             os.chdir(folder)
         os.execvp(argv[0], argv)  # noqa: S606 - the whole purpose of this program

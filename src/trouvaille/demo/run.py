@@ -19,7 +19,7 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from trouvaille import instance
+from trouvaille import instance, serving
 from trouvaille.accounts import service as accounts
 from trouvaille.accounts.models import Role
 from trouvaille.accounts.passwords import Passwords
@@ -44,7 +44,7 @@ from trouvaille.photos.intake import Limits, Offer
 from trouvaille.photos.listing import Show, Wanted
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.settings import Settings
-from trouvaille.supervisor import supervise
+from trouvaille.supervisor import Child, supervise
 
 PATIENCE_S = 300
 OWN_SETTINGS = ("DATA_DIR", "STORAGE_URL", "PUBLIC_URL", "SMTP_HOST")
@@ -173,9 +173,11 @@ async def _party(settings: Settings, samples: dict[str, Path]) -> AsyncIterator[
         await engine.dispose()
 
 
-async def _work_once(settings: Settings, postgres: Any, samples: dict[str, Path]) -> dict[str, Any]:
+async def _work_once(
+    settings: Settings, postgres: Any, samples: dict[str, Path], workers: list[Child]
+) -> dict[str, Any]:
     stop = asyncio.Event()
-    minding = asyncio.create_task(supervise(instance.workers(settings), postgres=postgres, stop=stop))
+    minding = asyncio.create_task(supervise(workers, postgres=postgres, stop=stop))
     started = time.monotonic()
     try:
         async with _party(settings, samples) as party:
@@ -199,8 +201,12 @@ def once() -> dict[str, Any]:
         DemoFailed: the workers did not finish in time.
     """
     samples = fetch()
-    with scratch_settings() as settings, instance.database(settings) as (ready, postgres):
-        return asyncio.run(_work_once(ready, postgres, samples))
+    with (
+        serving.nurseries() as made_by,
+        scratch_settings() as settings,
+        instance.database(settings) as (ready, postgres),
+    ):
+        return asyncio.run(_work_once(ready, postgres, samples, serving.workers(ready, made_by)))
 
 
 def in_words(result: dict[str, Any]) -> str:
@@ -214,14 +220,19 @@ def serve(*, host: str | None, port: int | None) -> int:
     """Serve the sample event until Ctrl-C. Everything lies in a temporary folder, which is removed then."""
     samples = fetch()
     overrides: dict[str, Any] = {"host": host or "127.0.0.1", "port": port or _free_port(8000)}
-    instance.check_port(overrides["host"], overrides["port"])
+    serving.check_port(overrides["host"], overrides["port"])
     # A stop that is asked for while the database is starting must clean up like any other.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
-        with scratch_settings(**overrides) as settings, instance.database(settings) as (ready, postgres):
-            return asyncio.run(_serve(ready, postgres, samples))
+        with (
+            serving.nurseries() as made_by,
+            scratch_settings(**overrides) as settings,
+            instance.database(settings) as (ready, postgres),
+        ):
+            children = [*serving.web(ready, made_by), *serving.workers(ready, made_by)]
+            return asyncio.run(_serve(ready, postgres, samples, children))
     except KeyboardInterrupt:
         return 130
 
@@ -230,8 +241,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-async def _serve(settings: Settings, postgres: Any, samples: dict[str, Path]) -> int:
-    children = [*instance.web(settings), *instance.workers(settings)]
+async def _serve(settings: Settings, postgres: Any, samples: dict[str, Path], children: list[Child]) -> int:
     minding = asyncio.create_task(supervise(children, postgres=postgres))
     async with _party(settings, samples) as party:
         await party.open_event()
