@@ -34,7 +34,8 @@ CORES = 2
 
 
 async def real_path(files: dict[str, Path]) -> dict[str, Any]:
-    """Take everything in, then start the workers, and watch their memory until all is done."""
+    """Take everything in, then start the workers, and watch their memory until all is done: the proportional set size,
+    for they share what they were forked with."""
     peak_bytes = 0
 
     async def watch() -> None:
@@ -43,10 +44,10 @@ async def real_path(files: dict[str, Path]) -> dict[str, Any]:
             for child in psutil.Process().children(recursive=True):
                 try:
                     if "worker" in words_of(child):
-                        peak_bytes = max(peak_bytes, child.memory_info().rss)
+                        peak_bytes = max(peak_bytes, child.memory_full_info().pss)
                 except psutil.Error:
                     continue
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.5)
 
     async with running_event(with_workers=False) as bench:
         started = time.monotonic()

@@ -221,6 +221,7 @@ async def running_event(*, with_workers: bool = True, settings: Settings | None 
     """
     with ExitStack() as stack:
         settings = settings or stack.enter_context(scratch_settings())
+        made_by = stack.enter_context(serving.nurseries())
         ready, postgres = stack.enter_context(instance.database(settings))
         stop = asyncio.Event()
         engine = connect(ready.database_url or "", pool_size=6, application="trouvaille bench")
@@ -229,7 +230,8 @@ async def running_event(*, with_workers: bool = True, settings: Settings | None 
         minding: list[asyncio.Task[Any]] = []
 
         async def start() -> None:
-            minding.append(asyncio.create_task(supervise(serving.workers(ready), postgres=postgres, stop=stop)))
+            workers = serving.workers(ready, made_by)
+            minding.append(asyncio.create_task(supervise(workers, postgres=postgres, stop=stop)))
             await _await_workers(sessions)
 
         try:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.delivery.test_walls import _change, _jpeg
 from tests.people import Visitor
-from trouvaille.delivery import access
+from trouvaille.delivery import access, overview
 from trouvaille.settings import Settings
 
 
@@ -27,21 +27,44 @@ def _count(person: Visitor) -> int:
     return int(page.split('data-count="all"', 1)[1].split(">", 1)[1].split("<", 1)[0])
 
 
-def test_a_page_counts_what_there_is_now(
-    guest: tuple[Visitor, Visitor, list[str]], settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counted = 0
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Grows by one each time all photos of an event are counted."""
+    times: list[object] = []
     count = access.totals
 
     async def noted(*given: object) -> object:
-        nonlocal counted
-        counted += 1
+        times.append(given)
         return await count(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(access, "totals", noted)
+    return times
+
+
+def test_what_takes_long_to_count_is_kept_for_longer(
+    guest: tuple[Visitor, Visitor, list[str]],
+    counted: list[object],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, person, ids = guest
+    monkeypatch.setattr(overview, "KEPT_S", 0)
+    monkeypatch.setattr(overview, "KEPT_TIMES", 0)
+    assert [_count(person), _count(person)] == [3, 3]
+    assert len(counted) == 2
+    monkeypatch.setattr(overview, "KEPT_TIMES", 1e9)
+    assert [_count(person), _count(person), _count(person)] == [3, 3, 3]
+    assert len(counted) == 3
+    _change(settings, "standing = 'hidden'", ids[0])
+    assert _count(person) == 2, "and no longer than until something changes"
+
+
+def test_a_page_counts_what_there_is_now(
+    guest: tuple[Visitor, Visitor, list[str]], counted: list[object], settings: Settings
+) -> None:
     owner, person, ids = guest
     assert [_count(person), _count(person)] == [3, 3]
-    assert counted == 1
+    assert len(counted) == 1
     _change(settings, "standing = 'hidden'", ids[0])
     assert _count(person) == 2
     _change(settings, "standing = 'shown'", ids[0])

@@ -1,8 +1,9 @@
 """What is the same for all guests of an event, counted once for many of them: each count reads every photo of it.
 
 A process keeps what it counted until a photo of the event has changed, which one look at an index tells, and for
-``KEPT_S`` at most: a change of a transaction that began earlier and ended later is not seen by that look. Nobody is
-shown a photo by it: lists and pictures are always read anew.
+``KEPT_S`` at most: a change of a transaction that began earlier and ended later, or a photo that went to another event,
+is not seen by that look. Where counting takes long it is kept for longer: it never takes more than a small part of a
+process's time. Nobody is shown a photo by it: lists and pictures are always read anew.
 """
 
 import asyncio
@@ -21,6 +22,9 @@ from trouvaille.events.models import Event
 from trouvaille.photos.models import Photo
 
 KEPT_S = 2.0
+KEPT_TIMES = 20.0
+"""So many times as long as counting took, where that is more than ``KEPT_S``."""
+KEPT_AT_MOST_S = 30.0
 EVENTS_AT_MOST = 200
 
 
@@ -62,6 +66,7 @@ class Overviews:
         # Who comes while something is being counted waits for that.
         async with self._turns.setdefault(event.id, asyncio.Lock()):
             kept = await self._present(session, event)
+            began = monotonic()
             if kept.totals is None:
                 kept.totals = await access.totals(session, event)
             if narrowed and kept.filters is None:
@@ -69,6 +74,8 @@ class Overviews:
                     await lists.photographers(session, event, None, Show.ALL),
                     await lists.moments(session, event, None, Show.ALL),
                 )
+            taken_s = monotonic() - began
+            kept.until = max(kept.until, began + min(KEPT_TIMES * taken_s, KEPT_AT_MOST_S))
             return kept.totals, kept.filters
 
     async def _present(self, session: AsyncSession, event: Event) -> _Kept:
