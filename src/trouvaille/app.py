@@ -53,6 +53,7 @@ from trouvaille.delivery import kept as delivery_kept
 from trouvaille.delivery import pages as delivery_pages
 from trouvaille.delivery.overview import Overviews
 from trouvaille.delivery.packing import Slots as ZipSlots
+from trouvaille.delivery.shortcut import Shortcut
 from trouvaille.events import api as events_api
 from trouvaille.events import app_pages as events_app
 from trouvaille.events import pages as events_pages
@@ -307,6 +308,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", Assets(directory=STATIC, check_dir=False), name="static")
     probes.install(app)
     app.router.routes.extend(_routes())
+    app.add_middleware(Shortcut)
     app.add_middleware(i18n.Languages)
     app.add_middleware(
         Guard,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, DateTime, LargeBinary, and_, delete, select, update
@@ -85,24 +86,36 @@ def _who() -> tuple[list[Kind], Prepared]:
     ).select_from(SignedIn)
     for kind, each in zip(kinds, briefly, strict=True):
         wanted = wanted.outerjoin(each, and_(SignedIn.kind == kind, each.c.id == SignedIn.subject_id))
+    return kinds, Prepared(wanted.where(*holds_token()))
+
+
+def holds_token() -> tuple[ColumnElement[bool], ...]:
+    """That a row of `SignedIn` is the living session of a token, in a prepared SELECT that gets `places_of` it."""
     moments = DateTime(timezone=True)
-    return kinds, Prepared(
-        wanted.where(
-            SignedIn.token_hash == place("token", LargeBinary()),
-            SignedIn.expires_at > place("moment", moments),
-            SignedIn.last_seen_at > place("idle_since", moments),
-        )
+    return (
+        SignedIn.token_hash == place("token", LargeBinary()),
+        SignedIn.expires_at > place("moment", moments),
+        SignedIn.last_seen_at > place("idle_since", moments),
     )
+
+
+def places_of(token: str, lifetimes: Lifetimes) -> dict[str, Any]:
+    """What a prepared SELECT with `holds_token` is given."""
+    moment = now()
+    return {
+        "token": token_hash(token),
+        "moment": moment,
+        "idle_since": moment - timedelta(days=lifetimes.idle_days),
+    }
 
 
 async def recognise(reader: Reader, sessions: Sessions, token: str | None, *, lifetimes: Lifetimes) -> Viewer | None:
     """As ``viewer_of``, in one round trip: every request asks this first."""
     if not token:
         return None
-    (kinds, wanted), moment = _who(), now()
-    row = await reader.first(
-        wanted, token=token_hash(token), moment=moment, idle_since=moment - timedelta(days=lifetimes.idle_days)
-    )
+    (kinds, wanted), given = _who(), places_of(token, lifetimes)
+    moment = given["moment"]
+    row = await reader.first(wanted, **given)
     if row is None or row[1] not in kinds:
         return None
     session_id, kind, last_seen_at, *columns = row
@@ -110,10 +123,15 @@ async def recognise(reader: Reader, sessions: Sessions, token: str | None, *, li
     known = dict(zip(BRIEF, columns[first : first + len(BRIEF)], strict=True))
     if known["id"] is None:
         return None
-    if last_seen_at < moment - SEEN_EVERY:
+    if is_to_be_noted(last_seen_at, moment):
         async with transaction(sessions) as session:
             await session.execute(update(SignedIn).where(SignedIn.id == session_id).values(last_seen_at=moment))
     return Viewer(session_id=session_id, kind=kind, **known)
+
+
+def is_to_be_noted(last_seen_at: datetime, moment: datetime) -> bool:
+    """Whether it is worth writing down that a session is still used."""
+    return last_seen_at < moment - SEEN_EVERY
 
 
 def as_viewer(subject: Subject, session_id: UUID) -> Viewer:

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     DateTime,
     Row,
@@ -24,8 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.accounts import sessions
+from trouvaille.accounts.models import SignedIn
 from trouvaille.accounts.service import Viewer
-from trouvaille.core.clock import now
+from trouvaille.accounts.sessions import Lifetimes
 from trouvaille.core.errors import N_, Forbidden, SignInNeeded
 from trouvaille.core.reading import Prepared, Reader, place
 from trouvaille.delivery import veils
@@ -37,6 +38,7 @@ from trouvaille.events.models import Downloads, Event, Gallery
 from trouvaille.events.models import shown as events_shown
 from trouvaille.events.rights import Right
 from trouvaille.faces.models import Face
+from trouvaille.guests.models import Guest
 from trouvaille.matching.models import Match, Tier, Verdict
 from trouvaille.matching.service import is_asked, is_mine
 from trouvaille.photos import blanks
@@ -135,15 +137,11 @@ def has_general(event: Event) -> bool:
     return event.gallery is not Gallery.NOBODY
 
 
-class Known(Protocol):
-    """Somebody of whom a condition needs no more than the id, which may be a place in a prepared SELECT."""
-
-    @property
-    def id(self) -> Any:
-        """UUID, or what stands for one."""
+Asker = Viewer | type[Guest]
+"""Of whom a condition needs no more than the id: a guest, or the table, of a SELECT that has joined it."""
 
 
-def visible(event: Event | type[Event], guest: Known | None, show: Show | None = None) -> ColumnElement[bool]:
+def visible(event: Event | type[Event], guest: Asker | None, show: Show | None = None) -> ColumnElement[bool]:
     """The one condition under which a photo is there for somebody: lists, counts, pictures, downloads, ZIPs.
 
     Args:
@@ -168,11 +166,11 @@ def visible(event: Event | type[Event], guest: Known | None, show: Show | None =
     return and_(anything, _kept(guest)) if show is Show.FAVOURITES else anything
 
 
-def _matched(guest: Known, how: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(Match.photo_id == Photo.id, Match.guest_id == guest.id, how).correlate(Photo)
+def _matched(guest: Asker, how: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(Match.photo_id == Photo.id, Match.guest_id == guest.id, how).correlate_except(Match)
 
 
-def _kept(guest: Known) -> ColumnElement[bool]:
+def _kept(guest: Asker) -> ColumnElement[bool]:
     return exists().where(Favourite.photo_id == Photo.id, Favourite.guest_id == guest.id).correlate(Photo)
 
 
@@ -200,7 +198,7 @@ def seen(guest: Viewer | None, row: Row[*tuple[Any, ...]]) -> Seen:
         match.verdict if match else None,
         box,
         is_favourite=bool(liked),
-        veiled=veils.for_viewer(veiled, guest),
+        veiled=veils.for_guest(veiled, guest.id if guest is not None else None),
         veil=asked,
         is_given=match is not None and match.given_at is not None,
     )
@@ -288,44 +286,65 @@ async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, ph
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Asker:
-    id: BindParameter[UUID]
-
-
-_PICTURE_OF_GUEST = Prepared(
-    select(Photo.renditions, VeiledPhoto.version, VeiledPhoto.guest_ids, VeiledPhoto.faces)
-    .select_from(Photo)
-    .join(Event, Event.id == Photo.event_id)
+# What a guest sees of one photo, who asks for it with a living session: both in one round trip.
+_PICTURE_OF_HOLDER = Prepared(
+    select(
+        SignedIn.id,
+        SignedIn.last_seen_at,
+        Guest.id,
+        Event.id,
+        Event.code,
+        Photo.renditions,
+        VeiledPhoto.version,
+        VeiledPhoto.guest_ids,
+        VeiledPhoto.faces,
+    )
+    .select_from(SignedIn)
+    .join(Guest, Guest.id == SignedIn.subject_id)
+    .join(Event, Event.id == Guest.event_id)
+    .join(Photo, Photo.event_id == Event.id)
     .outerjoin(VeiledPhoto, VeiledPhoto.photo_id == Photo.id)
     .where(
+        SignedIn.kind == "guest",
+        *sessions.holds_token(),
         Photo.id == place("photo", Uuid()),
-        Event.id == place("event", Uuid()),
         events_shown(place("moment", DateTime(timezone=True))),
-        visible(Event, _Asker(place("guest", Uuid()))),
+        visible(Event, Guest),
     )
 )
 
 
-async def picture_of_guest(
-    reader: Reader, viewer: Viewer | None, code: str, photo_id: UUID
-) -> tuple[Photo, VeiledPhoto | None] | None:
-    """What a guest of the event sees of a photo, in one round trip: pages of a gallery ask it for each thumbnail.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A photo that a guest sees: ``photo`` has nothing but its ids and renditions."""
+
+    session_id: UUID
+    guest_id: UUID
+    photo: Photo
+    veiled: VeiledPhoto | None
+
+
+async def picture_of_holder(
+    reader: Reader, token: str, code: str, photo_id: UUID, *, lifetimes: Lifetimes
+) -> Held | None:
+    """What the guest who holds a token sees of a photo of their event, in one round trip: pages of a gallery ask it for
+    each thumbnail.
 
     Returns:
-        The photo, with nothing but its ids and renditions, and what is hidden in it from others; None where it is
-        not theirs to see, or who asks is no guest of this event: then ``picture`` tells whether, or why not.
+        None where it is not theirs to see, where who asks is no guest of this event, or where something else is to be
+        done for them, such as noting that they were here: then ``picture`` tells whether, or why not.
     """
-    if viewer is None or viewer.event_id is None or not same_code(viewer.event_code or "", code):
-        return None
-    found = await reader.first(_PICTURE_OF_GUEST, photo=photo_id, event=viewer.event_id, guest=viewer.id, moment=now())
+    given = sessions.places_of(token, lifetimes)
+    found = await reader.first(_PICTURE_OF_HOLDER, **given, photo=photo_id)
     if found is None:
         return None
-    renditions, version, guest_ids, faces = found
+    session_id, last_seen_at, guest_id, event_id, event_code, renditions, version, guest_ids, faces = found
+    if sessions.is_to_be_noted(last_seen_at, given["moment"]) or not same_code(event_code, code):
+        return None
     veiled = None
     if version is not None:
         veiled = VeiledPhoto(photo_id=photo_id, version=version, guest_ids=guest_ids, faces=faces)
-    return Photo(id=photo_id, event_id=viewer.event_id, renditions=renditions), veiled
+    return Held(session_id, guest_id, Photo(id=photo_id, event_id=event_id, renditions=renditions), veiled)
 
 
 async def may_download(session: AsyncSession, viewer: Viewer | None, event: Event, photo: Photo) -> Downloads:

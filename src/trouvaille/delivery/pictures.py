@@ -104,21 +104,19 @@ def _attached(file_name: str) -> dict[str, str]:
 async def rendition(
     request: Request, site: ThisSite, code: str, photo_id: UUID, name: str, viewer: MaybeViewer
 ) -> Response:
-    # Most that is ever asked: so guests' own way is short, and everybody else's, and every refusal, the usual one.
-    seen = await access.picture_of_guest(site.reader, viewer, code, photo_id)
-    if seen is not None:
-        photo, hidden = seen
-        version = veils.for_viewer(hidden, viewer)
-    else:
-        async with transaction(site.sessions) as session:
-            event = await events.by_code(session, code, viewer)
-            photo = await access.picture(session, event, viewer, photo_id)
-            version = await veiled(session, viewer, event, photo)
+    async with transaction(site.sessions) as session:
+        event = await events.by_code(session, code, viewer)
+        photo = await access.picture(session, event, viewer, photo_id)
+        version = await veiled(session, viewer, event, photo)
     if name not in RENDITIONS:
         raise NotFound
-    found = rendition_for(photo, version, name)
+    return await sent(request, site, photo, rendition_for(photo, version, name), whose.of(request))
+
+
+async def sent(request: Request, site: Site, photo: Photo, found: Stored, of_whom: dict[str, str]) -> Response:
+    """A rendition's bytes, or that the browser has them."""
     tag = found.etag(photo)
-    headers = {"ETag": tag, "Cache-Control": KEEP, **whose.of(request)}
+    headers = {"ETag": tag, "Cache-Control": KEEP, **of_whom}
     if is_known(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(await site.storage.get(found.key(photo)), media_type="image/jpeg", headers=headers)

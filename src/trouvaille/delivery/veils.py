@@ -31,20 +31,22 @@ class NotFoundInPhoto(Conflict):
     message = N_("We don’t know which face in this photo is yours.")
 
 
-def for_viewer(veiled: VeiledPhoto | None, guest: Viewer | None) -> str | None:
+def for_guest(veiled: VeiledPhoto | None, guest_id: UUID | None) -> str | None:
     """The version of the renditions that somebody gets instead of the plain ones; None for the plain ones.
 
     Only who is the one face hidden sees the photo as it is; where several are hidden, each would see the others.
     """
     if veiled is None:
         return None
-    alone = guest is not None and veiled.faces == 1 and veiled.guest_ids == [guest.id]
+    alone = guest_id is not None and veiled.faces == 1 and veiled.guest_ids == [guest_id]
     return None if alone else veiled.version
 
 
 async def version_for(session: AsyncSession, viewer: Viewer | None, photo: Photo, *, plain: bool) -> str | None:
-    """``for_viewer`` of one photo. ``plain``: the viewer works with it, as staff do."""
-    return None if plain else for_viewer(await session.get(VeiledPhoto, photo.id), viewer)
+    """``for_guest`` of one photo. ``plain``: the viewer works with it, as staff do."""
+    if plain:
+        return None
+    return for_guest(await session.get(VeiledPhoto, photo.id), viewer.id if viewer is not None else None)
 
 
 async def ask(session: AsyncSession, guest_id: UUID, photo: Photo, box_xyxy: list[float] | None) -> None:

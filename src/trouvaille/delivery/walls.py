@@ -163,7 +163,7 @@ async def slides(session: AsyncSession, event: Event, wall: Wall) -> list[Slide]
         .order_by(Photo.created_at.desc(), Photo.id.desc())
         .limit(MOST_PHOTOS)
     )
-    return [Slide(photo, veils.for_viewer(veiled, None)) for photo, veiled in rows]
+    return [Slide(photo, veils.for_guest(veiled, None)) for photo, veiled in rows]
 
 
 async def slide(session: AsyncSession, event: Event, wall: Wall, photo_id: UUID) -> Slide:

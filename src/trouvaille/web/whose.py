@@ -1,7 +1,10 @@
 """Whose answers these are, for the service worker: it keeps pictures for one guest in one session, for nobody else."""
 
+from uuid import UUID
+
 from fastapi import Request
 
+from trouvaille.core.secrets import Vault
 from trouvaille.web.site import site_of
 
 HEADER = "Trouvaille-Guest"
@@ -19,8 +22,12 @@ def of(request: Request) -> dict[str, str]:
     viewer = getattr(request.state, "viewer", None)
     if viewer is None or viewer.kind != "guest":
         return {}
-    word = site_of(request).vault.fingerprint("whose", f"{viewer.session_id}:{viewer.id}")
-    return {HEADER: word.hex()[:32]}
+    return of_guest(site_of(request).vault, viewer.session_id, viewer.id)
+
+
+def of_guest(vault: Vault, session_id: UUID, guest_id: UUID) -> dict[str, str]:
+    """The header for a guest in one of their sessions."""
+    return {HEADER: vault.fingerprint("whose", f"{session_id}:{guest_id}").hex()[:32]}
 
 
 def leaving(request: Request) -> dict[str, str]:
