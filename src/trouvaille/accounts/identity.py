@@ -102,21 +102,21 @@ async def present_viewer(request: Request, session: AsyncSession) -> Viewer | No
 MaybeViewer = Annotated[Viewer | None, Depends(identify)]
 
 
-def _anybody(viewer: MaybeViewer) -> Viewer:
+async def _anybody(viewer: MaybeViewer) -> Viewer:
     if viewer is None:
         raise SignInNeeded
     return viewer
 
 
-def _staff(viewer: MaybeViewer) -> Viewer:
+async def _staff(viewer: MaybeViewer) -> Viewer:
     return require_staff(viewer)
 
 
-def _organiser(viewer: MaybeViewer) -> Viewer:
+async def _organiser(viewer: MaybeViewer) -> Viewer:
     return require_organiser(viewer)
 
 
-def _administrator(viewer: MaybeViewer) -> Viewer:
+async def _administrator(viewer: MaybeViewer) -> Viewer:
     return require_administrator(viewer)
 
 
@@ -126,7 +126,7 @@ Organiser = Annotated[Viewer, Depends(_organiser)]
 Administrator = Annotated[Viewer, Depends(_administrator)]
 
 
-def passwords_of(request: Request) -> Passwords:
+async def passwords_of(request: Request) -> Passwords:
     """The process's password hasher."""
     passwords: Passwords = request.app.state.passwords
     return passwords

@@ -63,7 +63,7 @@ class NearIn(BaseModel):
     text: Text = Field("", max_length=2000, examples=["In the red dress, by the window."])
 
 
-def _viewer(viewer: AnyViewer, event: ThisEvent) -> Viewer:
+async def _viewer(viewer: AnyViewer, event: ThisEvent) -> Viewer:
     return access.check_guest(viewer, event)
 
 

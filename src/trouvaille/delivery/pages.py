@@ -60,11 +60,11 @@ async def _event(request: Request, session: Session, code: str) -> Event:
 ThisEvent = Annotated[Event, Depends(_event)]
 
 
-def _guest(viewer: MaybeViewer, event: ThisEvent) -> Viewer:
+async def _guest(viewer: MaybeViewer, event: ThisEvent) -> Viewer:
     return access.check_guest(viewer, event)
 
 
-def _looker(viewer: MaybeViewer, event: ThisEvent) -> Viewer | None:
+async def _looker(viewer: MaybeViewer, event: ThisEvent) -> Viewer | None:
     return access.check_looker(viewer, event)
 
 

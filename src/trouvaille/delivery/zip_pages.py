@@ -61,7 +61,7 @@ class ZipResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def _slots(request: Request) -> Slots:
+async def _slots(request: Request) -> Slots:
     slots: Slots = request.app.state.zip_slots
     return slots
 

@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False, prefix="/e/{code}")
 FIELDS = ("username", "password", "agree", "reuse")
 
 
-def _somebody(viewer: MaybeViewer) -> Viewer:
+async def _somebody(viewer: MaybeViewer) -> Viewer:
     if viewer is None or viewer.kind != "guest":
         raise SignInNeeded
     return viewer

@@ -20,7 +20,7 @@ class GuestsOnly(Forbidden):
     message = N_("This is for guests of an event.")
 
 
-def _viewer(viewer: AnyViewer) -> Viewer:
+async def _viewer(viewer: AnyViewer) -> Viewer:
     if viewer.event_id is None:
         raise GuestsOnly
     return viewer

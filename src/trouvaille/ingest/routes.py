@@ -50,7 +50,7 @@ def _refusal(request: Request, error: Refused) -> Response:
     return errors.answer(request, status, say(error), more, code=errors.code_of(error))
 
 
-def receiver_of(request: Request) -> Receiver:
+async def receiver_of(request: Request) -> Receiver:
     """The process's receiver."""
     receiver: Receiver = request.app.state.receiver
     return receiver

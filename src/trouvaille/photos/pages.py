@@ -85,7 +85,7 @@ class Filter:
     name: str = ""
 
     @classmethod
-    def of(
+    async def of(
         cls, show: Show = Show.ALL, sort: Sort = Sort.NEWEST, camera: str = "", photographer: str = "", name: str = ""
     ) -> "Filter":
         """Of the address of a page; forms leave empty what is not chosen."""

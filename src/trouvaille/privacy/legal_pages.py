@@ -15,7 +15,7 @@ from trouvaille.web.site import ThisSite
 router = APIRouter(include_in_schema=False)
 
 
-def _texts(request: Request) -> Texts:
+async def _texts(request: Request) -> Texts:
     texts: Texts = request.app.state.legal_texts
     return texts
 

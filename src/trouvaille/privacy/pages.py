@@ -44,7 +44,7 @@ async def _guest(session: Session, event: ThisEvent, viewer: MaybeViewer) -> Gue
 ThisGuest = Annotated[Guest, Depends(_guest)]
 
 
-def _parts(request: Request) -> Sequence[Part]:
+async def _parts(request: Request) -> Sequence[Part]:
     parts: Sequence[Part] = request.app.state.kept
     return parts
 
@@ -87,7 +87,7 @@ async def _me(
         news_from="me",
         form=form,
         done=request.query_params.get("done"),
-        erased=_heard(site, _parts(request), request.query_params.get("erased"), "face"),
+        erased=_heard(site, await _parts(request), request.query_params.get("erased"), "face"),
     )
 
 

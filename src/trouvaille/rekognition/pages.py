@@ -32,12 +32,12 @@ WORDS: Final = {
 """What each operation of the service does, as a key of the translation catalogue."""
 
 
-def _tariff(request: Request) -> Tariff:
+async def _tariff(request: Request) -> Tariff:
     tariff: Tariff = request.app.state.tariff
     return tariff
 
 
-def _month(month: Annotated[str, Query(pattern=r"^(\d{4}-\d{2})?$")] = "") -> date:
+async def _month(month: Annotated[str, Query(pattern=r"^(\d{4}-\d{2})?$")] = "") -> date:
     """The month that is asked for as ``2026-03``; the present one unless it is named."""
     try:
         return date.fromisoformat(f"{month}-01") if month else this_month()

@@ -102,7 +102,7 @@ def _answer(content: Any, status: int, location: str | None, *, replayed: bool =
     return JSONResponse(content, status_code=status, headers=headers)
 
 
-def _once(
+async def _once(
     request: Request,
     key: Annotated[
         str | None,
