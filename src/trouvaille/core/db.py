@@ -1,15 +1,17 @@
 """The database: declarative base, engine, sessions, and locks that end with their transaction."""
 
+import re
 import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar, Final
 from uuid import UUID, uuid4
 
 import psycopg
-from sqlalchemy import DateTime, Enum, MetaData, Uuid, event, text
+from sqlalchemy import Connection, DateTime, Enum, MetaData, Uuid, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
@@ -74,6 +76,8 @@ def connect(url: str, *, pool_size: int = 10, application: str = "trouvaille") -
         connect_args={"application_name": application, "connect_timeout": 10, **_KEEPALIVE},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_dead)
+    event.listen(engine.sync_engine, "checkout", _begin_late)
+    event.listen(engine.sync_engine, "before_cursor_execute", _begin_unless_reading)
     return engine
 
 
@@ -97,6 +101,49 @@ def _refuse_dead(connection: DBAPIConnection, _record: ConnectionPoolEntry, _pro
         raise DisconnectionError("the connection is closed") from error
 
 
+# A SELECT that locks nothing and calls nothing but these leaves nothing to commit or to undo; whatever is not here
+# begins a transaction. First the words that SQL itself puts before a bracket.
+_HARMLESS: Final = frozenset(
+    (
+        *("all", "and", "any", "array", "as", "by", "case", "cast", "distinct", "else", "exists", "extract", "filter"),
+        *("from", "in", "lateral", "not", "on", "or", "over", "select", "then", "union", "values", "varchar", "when"),
+        *("where", "bit_xor", "bool_or", "coalesce", "count", "greatest", "halfvec_send", "hashtextextended"),
+        *("jsonb_build_array", "lag", "least", "length", "lower", "make_interval", "max", "min", "now", "replace"),
+        *("row_number", "sum", "timezone", "upper"),
+    )
+)
+_CALLED: Final = re.compile(r"([a-z_][a-z0-9_]*)\s*\(")
+_MORE: Final = re.compile(r"\bfor\s+(update|share|no\s+key|key)\b|\binto\b|\"\s*\(")
+"""Locks, a new table, and what is called by a quoted name."""
+_ALONE: Final = "trouvaille_alone"
+
+
+@lru_cache(4096)
+def only_reads(statement: str) -> bool:
+    """Whether a statement may run outside a transaction. In doubt it may not."""
+    words = statement.lower().lstrip()
+    return words.startswith("select") and not _MORE.search(words) and _HARMLESS.issuperset(_CALLED.findall(words))
+
+
+def _begin_late(connection: Any, _record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Begin no transaction until something is written or locked: most requests only read, for which beginning and
+    ending one are two round trips. Each statement sees what is committed when it begins either way."""
+    if not connection.driver_connection.autocommit:
+        connection.autocommit = True
+
+
+def _begin_unless_reading(
+    connection: Connection, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool
+) -> None:
+    driver: Any = connection.connection.dbapi_connection
+    if (
+        driver.driver_connection.autocommit
+        and not only_reads(statement)
+        and not connection.get_execution_options().get(_ALONE)
+    ):
+        driver.autocommit = False  # the driver begins a transaction before the next statement
+
+
 def sessions_of(engine: AsyncEngine) -> Sessions:
     """Sessions whose objects stay readable after the commit at the boundary."""
     return async_sessionmaker(engine, expire_on_commit=False)
@@ -113,13 +160,16 @@ async def transaction(sessions: Sessions) -> AsyncIterator[AsyncSession]:
 async def statement_alone(sessions: Sessions) -> AsyncIterator[AsyncSession]:
     """For one statement, which is a transaction of its own: one round trip instead of three."""
     async with sessions() as session:
-        await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        await session.connection(execution_options={_ALONE: True})
         yield session
 
 
 async def raw_connection(session: AsyncSession) -> Any:
-    """The psycopg connection that this session's transaction runs on."""
-    return (await (await session.connection()).get_raw_connection()).driver_connection
+    """The psycopg connection that this session's transaction runs on; it is begun with what is asked there next."""
+    driver: Any = (await (await session.connection()).get_raw_connection()).driver_connection
+    if driver.autocommit:
+        await driver.set_autocommit(False)
+    return driver
 
 
 async def lock_exclusive(session: AsyncSession, name: str) -> None:

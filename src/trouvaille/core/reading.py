@@ -13,7 +13,7 @@ import psycopg
 from sqlalchemy import BindParameter, Dialect, Float, Numeric, Select, bindparam
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
@@ -111,12 +111,15 @@ class Reader:
             held.close()
 
 
+async def first_in(session: AsyncSession, wanted: Prepared, **given: Any) -> tuple[Any, ...] | None:
+    """The first row as a session sees it, or None: for what is asked often where a session is open already."""
+    connection = await session.connection()
+    row = (await connection.exec_driver_sql(wanted.sql, wanted.places(given))).first()
+    return None if row is None else wanted.read(row)
+
+
 async def _one(driver: psycopg.AsyncConnection[Any], sql: str, places: dict[str, Any]) -> Sequence[Any] | None:
-    await driver.set_autocommit(True)  # one statement is a transaction of its own, without being told
-    try:
-        cursor = await driver.execute(sql, places)
-        row: Sequence[Any] | None = await cursor.fetchone()
-        return row
-    finally:
-        if not driver.closed:
-            await driver.set_autocommit(False)
+    # The pool hands connections out so that one statement is a transaction of its own, without being told (`core.db`).
+    cursor = await driver.execute(sql, places)
+    row: Sequence[Any] | None = await cursor.fetchone()
+    return row

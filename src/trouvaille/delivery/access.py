@@ -28,7 +28,7 @@ from trouvaille.accounts.models import SignedIn
 from trouvaille.accounts.service import Viewer
 from trouvaille.accounts.sessions import Lifetimes
 from trouvaille.core.errors import N_, Forbidden, SignInNeeded
-from trouvaille.core.reading import Prepared, Reader, place
+from trouvaille.core.reading import Prepared, Reader, first_in, place
 from trouvaille.delivery import veils
 from trouvaille.delivery.models import Favourite, Veil, VeiledPhoto, VeilState
 from trouvaille.events import rights
@@ -171,7 +171,7 @@ def _matched(guest: Asker, how: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _kept(guest: Asker) -> ColumnElement[bool]:
-    return exists().where(Favourite.photo_id == Photo.id, Favourite.guest_id == guest.id).correlate(Photo)
+    return exists().where(Favourite.photo_id == Photo.id, Favourite.guest_id == guest.id).correlate_except(Favourite)
 
 
 def photos_seen(event: Event, guest: Viewer | None, show: Show | None) -> Select[*tuple[Any, ...]]:
@@ -242,26 +242,41 @@ async def totals(session: AsyncSession, event: Event) -> Totals:
     return Totals(everything, processing, mark or 0)
 
 
+def _counts_of_guest() -> Prepared:
+    number = func.hashtextextended(cast(Photo.id, Text), 0)
+    guest, event = place("guest", Uuid()), place("event", Uuid())
+    liked = (
+        select(func.count())
+        .select_from(Guest)
+        .join(Event, Event.id == Guest.event_id)
+        .join(Photo, Photo.event_id == Event.id)
+        .where(Guest.id == guest, Event.id == event, visible(Event, Guest, Show.FAVOURITES))
+        .scalar_subquery()
+    )
+    return Prepared(
+        select(
+            func.count().filter(is_mine()),
+            func.count().filter(is_asked()),
+            liked,
+            func.bit_xor(number).filter(is_mine()),
+            func.bit_xor(number).filter(is_asked()),
+        )
+        .select_from(Match)
+        .join(Photo, Photo.id == Match.photo_id)
+        .where(Match.guest_id == guest, Photo.event_id == event, photos_shown())
+    )
+
+
+_COUNTS_OF_GUEST = _counts_of_guest()
+
+
 async def counts(session: AsyncSession, event: Event, guest: Viewer | None, known: Totals) -> Counts:
     """What the tabs say: a guest's own counts in one query, beside what is known of the event."""
     if guest is None:
         return Counts(0, 0, 0, known.all, known.processing, f"{known.mark}")
-    number = func.hashtextextended(cast(Photo.id, Text), 0)
-    liked = select(func.count()).select_from(Photo).where(visible(event, guest, Show.FAVOURITES)).scalar_subquery()
-    mine, maybe, favourites, my_mark, maybe_mark = (
-        await session.execute(
-            select(
-                func.count().filter(is_mine()),
-                func.count().filter(is_asked()),
-                liked,
-                func.bit_xor(number).filter(is_mine()),
-                func.bit_xor(number).filter(is_asked()),
-            )
-            .select_from(Match)
-            .join(Photo, Photo.id == Match.photo_id)
-            .where(Match.guest_id == guest.id, Photo.event_id == event.id, photos_shown())
-        )
-    ).one()
+    found = await first_in(session, _COUNTS_OF_GUEST, guest=guest.id, event=event.id)
+    assert found is not None
+    mine, maybe, favourites, my_mark, maybe_mark = found
     marks = f"{known.mark}:{my_mark or 0}:{maybe_mark or 0}"
     return Counts(mine, maybe, favourites, known.all, known.processing, marks)
 
