@@ -54,7 +54,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default_factory=default_data_dir)
     database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL")] = None
-    database_pool_size: int = Field(10, ge=1, le=200)
+    database_pool_size: int = Field(6, ge=1, le=200)
     storage_url: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     service_worker: bool = True
     session_idle_days: int = Field(30, ge=1)
     session_absolute_days: int = Field(180, ge=1)
-    hashing_threads: int = Field(2, ge=1, le=64)
+    hashing_threads: int = Field(1, ge=1, le=64)
     # OWASP's parameters for Argon2id are the floor; docs/operator.md.
     password_memory_kib: int = Field(19456, ge=19456, le=1024**2)
     password_passes: int = Field(2, ge=2, le=20)
