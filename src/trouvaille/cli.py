@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -166,7 +166,17 @@ def worker(
     names = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := sorted(set(names) - set(workers.QUEUES)):
         raise typer.BadParameter(f"unknown queue: {', '.join(unknown)}")
-    asyncio.run(workers.run(settings, names, concurrency=concurrency or settings.photo_threads))
+    _run(workers.run(settings, names, concurrency=concurrency or settings.photo_threads))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """On the loop that web processes use too: waiting for the database is most of what a loop does."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
 
 
 @cli.command()

@@ -62,6 +62,7 @@ def test_a_journey_shows_in_every_figure_that_it_touches(
     site: TestClient,
     run_jobs: Callable[[], None],
     samples: dict[str, Path],
+    settings: Settings,
 ) -> None:
     before = _figures(site)
     owner.upload(samples["sample1.jpg"], ("broken.jpg", samples["sample2.jpg"].read_bytes()[:30_000]))
@@ -88,7 +89,7 @@ def test_a_journey_shows_in_every_figure_that_it_touches(
     assert grew("trouvaille_matches_found_count", of="selfie") == 1
     assert grew("trouvaille_process_starts_total") >= 1
     assert _value(after, "trouvaille_process_memory_bytes", kind="web") > 1e6
-    assert _value(after, "trouvaille_database_pool_size", kind="web") == 10
+    assert _value(after, "trouvaille_database_pool_size", kind="web") == settings.database_pool_size
     assert _value(after, "trouvaille_processes", kind="web") == 1
     assert _value(after, "trouvaille_queue_jobs", state="ready") == 0
 
@@ -118,11 +119,12 @@ def test_a_job_that_waits_shows_with_its_age(owner: Visitor, site: TestClient, s
     assert 99 < _value(found, "trouvaille_queue_age_seconds", queue="photos") < 160
 
 
-def test_figures_come_also_while_the_pool_is_exhausted(owner: Visitor, site: TestClient) -> None:
+def test_figures_come_also_while_the_pool_is_exhausted(owner: Visitor, site: TestClient, settings: Settings) -> None:
+    most = settings.database_pool_size
     engine_sessions = site.app.state.site.sessions  # type: ignore[attr-defined]
 
     async def hold() -> list[Any]:
-        held = [engine_sessions() for _ in range(10)]
+        held = [engine_sessions() for _ in range(most)]
         for session in held:
             await session.connection()
         return held
@@ -134,7 +136,7 @@ def test_figures_come_also_while_the_pool_is_exhausted(owner: Visitor, site: Tes
     assert site.portal is not None
     held = site.portal.call(hold)
     try:
-        assert _value(_figures(site), "trouvaille_database_pool_used", kind="web") == 10
+        assert _value(_figures(site), "trouvaille_database_pool_used", kind="web") == most
     finally:
         site.portal.call(let_go, held)
 
