@@ -190,7 +190,7 @@ async def match_photo(session: AsyncSession, *, event_id: UUID, photo_id: UUID, 
 async def ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
     """Have all faces, selfies and answers of the event looked at together, soon after the last change.
 
-    While photos come in this is done now and then; how often depends on how long it took the last time.
+    While photos or guests come this is done now and then, for a tenth of the time at most.
     """
     waits = select(Photo.id).where(
         Photo.event_id == event_id, Photo.state == PhotoState.WAITING, Photo.deleted_at.is_(None)
@@ -203,7 +203,7 @@ async def ask_to_settle(session: AsyncSession, event_id: UUID) -> None:
         key="event_id",
         queue=UPKEEP,
         priority=SETTLE_PRIORITY,
-        after_s=max(5, 10 * taken_s) if busy else max(1, 4 * taken_s),
+        after_s=max(5 if busy else 1, 10 * taken_s),
         event_id=event_id,
     )
 
