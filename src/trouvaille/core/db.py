@@ -50,7 +50,6 @@ def words(kind: type[StrEnum]) -> Enum:
 Sessions = async_sessionmaker[AsyncSession]
 
 RECYCLE_S = 600
-"""PostgreSQL's end of a connection grows with every kind of statement that it has seen; a new one takes milliseconds."""
 
 
 def driver_url(url: str) -> str:
