@@ -28,8 +28,12 @@ _FILES = "../node_modules/@fontsource-variable/hanken-grotesk/files/hanken-grote
 # Pango reads no WOFF2, and takes the weight that a file has.
 _FONTS = tuple(f"{_FILES}-{part}-wght-normal.woff2" for part in ("latin", "latin-ext", "vietnamese", "cyrillic-ext"))
 _WEIGHT = 650
-# Of this process alone, and gone with it.
-_folder = tempfile.TemporaryDirectory(prefix="trouvaille-fonts-")
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Of this process alone, and gone with it: so it is not made before the process is forked."""
+    return tempfile.TemporaryDirectory(prefix="trouvaille-fonts-")
 
 
 @cache
@@ -42,7 +46,7 @@ def fonts() -> tuple[str, ...]:
         except AssetsMissing:  # a worker without the built pages writes with the system's fonts
             continue
         font.flavor = None
-        target = Path(_folder.name) / f"{number}.ttf"
+        target = Path(_folder().name) / f"{number}.ttf"
         font.save(target)
         made.append(str(target))
     return tuple(made)
