@@ -5,8 +5,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,8 @@ import typer
 
 from trouvaille import __version__, logs
 from trouvaille.core.ending import end_without_finalisation
-from trouvaille.settings import Settings
+from trouvaille.rekognition_commands import rekognition
+from trouvaille.settings import Settings, of_command
 from trouvaille.storage_commands import storage
 
 cli = typer.Typer(
@@ -25,7 +25,6 @@ cli = typer.Typer(
 )
 admin = typer.Typer(no_args_is_help=True, help="Accounts and upkeep of this instance.")
 cli.add_typer(admin, name="admin")
-rekognition = typer.Typer(no_args_is_help=True, help="What the second engine costs, and what it keeps in the account.")
 cli.add_typer(rekognition, name="rekognition")
 cli.add_typer(storage, name="storage")
 
@@ -34,20 +33,13 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything of this instance.")]
 
 
-def _settings(**overrides: Any) -> Settings:
-    """Settings from the environment, with what was given on the command line in front."""
-    given = {name: value for name, value in overrides.items() if value is not None}
-    settings = Settings(**given)
-    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
-
-
 @cli.command()
 def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """Run everything on this machine: database, web and workers. Ctrl-C stops all."""
     from trouvaille import serving
     from trouvaille.supervisor import run_once, supervise
 
-    settings = _settings(host=host, port=port, data_dir=data_dir)
+    settings = of_command(host=host, port=port, data_dir=data_dir)
     settings.relay()  # its password may be in a file that is not there
     logs.configure(settings.log_level, process="supervisor")
     serving.check_port(settings.host, settings.port)
@@ -69,7 +61,7 @@ def prepare() -> None:
     """What `serve` does first: check the engine, bring the database up to date, and say where to go."""
     from trouvaille.schema import migrate
 
-    settings = _settings()
+    settings = of_command()
     logs.configure(settings.log_level, process="prepare")
     _check_engine(settings)
     migrate(settings.database_url or "")
@@ -126,7 +118,7 @@ def web(
     host: Host = None, port: Port = None, at: Annotated[int | None, typer.Option("--socket", hidden=True)] = None
 ) -> None:
     """Run the web processes; needs DATABASE_URL."""
-    settings = _settings(host=host, port=port)
+    settings = of_command(host=host, port=port)
     if settings.web_processes > 1 and at is None:
         raise typer.Exit(_several(settings))
     from trouvaille import web_process
@@ -148,7 +140,7 @@ def application() -> Any:
     """The ASGI application with settings from the environment, for uvicorn and other servers."""
     from trouvaille.app import create_app
 
-    settings = _settings()
+    settings = of_command()
     logs.configure(settings.log_level, process="web")
     return create_app(settings)
 
@@ -161,7 +153,7 @@ def worker(
     """Run a worker process; needs DATABASE_URL."""
     from trouvaille import worker as workers
 
-    settings = _settings()
+    settings = of_command()
     logs.configure(settings.log_level, process="worker")
     names = [name.strip() for name in queues.split(",") if name.strip()]
     if unknown := sorted(set(names) - set(workers.QUEUES)):
@@ -184,7 +176,7 @@ def ftp(host: Host = None, port: Port = None) -> None:
     """Receive photos from cameras by FTP and FTPS; needs DATABASE_URL."""
     from trouvaille import ftp as receiving
 
-    settings = _settings(ftp_host=host, ftp_port=port)
+    settings = of_command(ftp_host=host, ftp_port=port)
     logs.configure(settings.log_level, process="ftp")
     receiving.run(settings if settings.ftp_port is not None else settings.model_copy(update={"ftp_port": 2121}))
 
@@ -225,7 +217,7 @@ def import_(
     from trouvaille import import_command
 
     logs.configure("WARNING", process="import")
-    raise typer.Exit(import_command.run(_settings(), source, code, user=user, as_json=as_json, quiet=quiet))
+    raise typer.Exit(import_command.run(of_command(), source, code, user=user, as_json=as_json, quiet=quiet))
 
 
 @cli.command()
@@ -275,7 +267,7 @@ def create(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     role = Role.ORGANISER if organiser else Role.ADMINISTRATOR
     try:
-        create_staff(_settings(data_dir=data_dir), email=email, name=name, password=password, role=role)
+        create_staff(of_command(data_dir=data_dir), email=email, name=name, password=password, role=role)
     except Refused as error:
         for problem in getattr(error, "problems", (error,)):
             typer.echo(problem.text % problem.params if problem.params else problem.text, err=True)
@@ -295,7 +287,7 @@ def reset_link(email: Annotated[str, typer.Argument(help="Address of the account
         async with transaction(sessions) as session:
             return (await links.make_reset(session, email, by=None))[0]
 
-    settings = _settings(data_dir=data_dir)
+    settings = of_command(data_dir=data_dir)
     try:
         token = instance.on_database(settings, make)
     except Refused as error:
@@ -308,84 +300,8 @@ def migrate(data_dir: DataDir = None) -> None:
     """Bring the database to the newest schema; `serve` does it by itself."""
     from trouvaille.instance import database
 
-    with database(_settings(data_dir=data_dir)):
+    with database(of_command(data_dir=data_dir)):
         typer.echo("The database is up to date.")
-
-
-@rekognition.callback()
-def _quietly_too() -> None:
-    logs.configure("WARNING", process="rekognition")
-
-
-@rekognition.command("costs")
-def costs_of_month(
-    data_dir: DataDir = None,
-    month: Annotated[datetime | None, typer.Option(formats=["%Y-%m"], help="Another month than this one.")] = None,
-) -> None:
-    """Print the calls of a month and what they cost by the list price."""
-    from trouvaille import instance
-    from trouvaille.core.db import Sessions, transaction
-    from trouvaille.engines import tariff
-    from trouvaille.rekognition.costs import Costs, costs
-
-    async def look(sessions: Sessions, settings: Settings) -> Costs:
-        async with transaction(sessions) as session:
-            return await costs(session, tariff(settings), month=month.date() if month else None)
-
-    found = instance.on_database(_settings(data_dir=data_dir), look)
-    typer.echo(f"{found.month:%Y-%m} (UTC)")
-    for line in found.lines:
-        typer.echo(f"{line.operation:<20}{line.calls:>12,} calls{line.dollars:>12,.2f} $")
-    typer.echo(f"{'together':<20}{sum(line.calls for line in found.lines):>12,} calls{found.dollars:>12,.2f} $")
-    typer.echo(f"ceiling {found.ceiling:,.2f} $ a month" + (": reached, nothing more is sent" if found.spent else ""))
-    typer.echo(f"{found.stored_faces:,} faces in the account, about {found.storage_dollars:,.2f} $ a month more")
-
-
-@rekognition.command()
-def sweep(
-    data_dir: DataDir = None,
-    account: Annotated[
-        bool, typer.Option("--all", help="Also collections of this instance that belong to no event.")
-    ] = False,
-) -> None:
-    """Take out of the AWS account whatever has no photo, guest or event here; workers do it by themselves."""
-    from trouvaille.rekognition import upkeep
-
-    async def act(sessions: Any, service: Any) -> upkeep.Swept:
-        swept = await upkeep.sweep(sessions, service)
-        return swept + await upkeep.sweep_account(sessions, service) if account else swept
-
-    swept = _with_rekognition(_settings(data_dir=data_dir), act)
-    typer.echo(f"Deleted: {swept.collections} collections, {swept.faces} faces, {swept.users} users.")
-
-
-@rekognition.command()
-def leave(
-    data_dir: DataDir = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-) -> None:
-    """Delete everything of this instance from the AWS account, also of events that go on. Stop the workers first."""
-    from trouvaille.rekognition import upkeep
-
-    if not yes:
-        typer.confirm("New photos and selfies find nobody until all are looked at again. Go on?", abort=True)
-    swept = _with_rekognition(_settings(data_dir=data_dir), upkeep.leave)
-    typer.echo(f"Deleted: {swept.collections} collections with all their faces and users.")
-
-
-def _with_rekognition(settings: Settings, act: Callable[[Any, Any], Awaitable[Any]]) -> Any:
-    """Do something with the service, whichever engine is chosen: one that was left must still be cleaned up."""
-    from trouvaille import engines, instance
-    from trouvaille.core.db import Sessions
-
-    async def run(sessions: Sessions, ready: Settings) -> Any:
-        service = await engines.rekognition(ready, sessions)
-        try:
-            return await act(sessions, service)
-        finally:
-            service.close()
-
-    return instance.on_database(settings, run)
 
 
 @cli.command()
@@ -398,7 +314,7 @@ def calibrate(
     """Measure how alike strangers are to the recognition model of the settings, and print what to set."""
     from trouvaille import calibrate as calibration
 
-    settings = _settings()
+    settings = of_command()
     logs.configure("WARNING", process="calibrate")
     try:
         found = calibration.measure(settings, folder, mean=mean)
@@ -421,7 +337,7 @@ def backup(
 
     logs.configure("WARNING", process="backup")
     try:
-        made = backups.backup(_settings(data_dir=data_dir), folder, typer.echo)
+        made = backups.backup(of_command(data_dir=data_dir), folder, typer.echo)
     except backups.BackupFailed as error:
         sys.exit(str(error))
     typer.echo(f"{made.files:,} files, {made.bytes:,} bytes in {folder}")
@@ -438,7 +354,7 @@ def restore(
 
     logs.configure("WARNING", process="restore")
     try:
-        found = backups.restore(_settings(data_dir=data_dir), folder, typer.echo)
+        found = backups.restore(of_command(data_dir=data_dir), folder, typer.echo)
     except backups.BackupFailed as error:
         sys.exit(str(error))
     typer.echo(f"Restored what was kept at {found.made_at}: {found.files:,} files.")
@@ -453,7 +369,7 @@ def doctor(
     from trouvaille import doctor as doctors
 
     logs.configure("CRITICAL", process="doctor")
-    findings = doctors.examine(_settings(data_dir=data_dir))
+    findings = doctors.examine(of_command(data_dir=data_dir))
     typer.echo(json.dumps(doctors.as_json(findings), indent=2) if as_json else doctors.in_words(findings))
     raise typer.Exit(1 if any(each.state == doctors.BROKEN for each in findings) else 0)
 

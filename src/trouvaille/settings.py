@@ -8,7 +8,7 @@ import os
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
@@ -357,3 +357,9 @@ class Settings(BaseSettings):
     def photos_url(self) -> str:
         """The object store's URL; a folder of the data folder unless another is set."""
         return self.storage_url or (self.data_dir.absolute() / "photos").as_uri()
+
+
+def of_command(**given: Any) -> Settings:
+    """Settings of a command: from the environment, with what was given on the command line in front."""
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})

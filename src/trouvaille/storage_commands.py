@@ -4,12 +4,12 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trouvaille import logs
-from trouvaille.settings import Settings
+from trouvaille.settings import Settings, of_command
 
 if TYPE_CHECKING:
     from trouvaille.core.db import Sessions
@@ -24,12 +24,6 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder that holds everything
 @storage.callback()
 def _quietly() -> None:
     logs.configure("ERROR", process="storage")
-
-
-def _settings(data_dir: Path | None) -> Settings:
-    given: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
-    settings = Settings(**given)
-    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
 
 
 @storage.command()
@@ -52,7 +46,7 @@ def check(
         return await stored.check(sessions, store, repair=repair, older_than_s=hours * 3600)
 
     try:
-        found = instance.on_database(_settings(data_dir), act)
+        found = instance.on_database(of_command(data_dir=data_dir), act)
     except Refused as error:
         sys.exit(f"The store could not be read: {error.text}")
     if as_json:
@@ -76,7 +70,7 @@ def move(
     from trouvaille.core.storage import Storage
     from trouvaille.core.stores import WrongStore, check_url
 
-    settings = _settings(data_dir)
+    settings = of_command(data_dir=data_dir)
 
     async def act(sessions: "Sessions", ready: Settings) -> None:
         if call_off:

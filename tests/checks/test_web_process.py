@@ -36,9 +36,14 @@ sys.exit(bool(loaded))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
-def test_what_is_imported_before_forking_opens_no_thread_and_reports_to_nobody(tmp_path: Path) -> None:
+def test_what_is_imported_before_forking_opens_no_thread_makes_no_file_and_reports_to_nobody(tmp_path: Path) -> None:
     script = """
-import os, sys, threading
+import os, sys, tempfile, threading
+
+def forbidden(*_, **__):
+    raise AssertionError("a child that ends would remove it for all others")
+
+tempfile.mkdtemp = tempfile.mkstemp = forbidden
 import trouvaille.cli, trouvaille.web_process, trouvaille.worker
 trouvaille.web_process.warm_up()
 assert threading.enumerate() == [threading.main_thread()], threading.enumerate()

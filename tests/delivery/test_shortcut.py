@@ -5,6 +5,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from httpx2 import Response
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tests.delivery.test_walls import _change, _jpeg
 from tests.people import Visitor
@@ -61,7 +62,7 @@ def test_both_ways_give_the_same_answer(
             async def nothing(*_: object, **__: object) -> None:
                 return None
 
-            usual.setattr(access, "picture_of_holder", nothing)
+            usual.setattr(shortcut, "_held", nothing)
             long = rose.get(address)
         assert ways[-1] is False
         assert (short.status_code, long.status_code, again.status_code) == (200, 200, 304)
@@ -110,3 +111,21 @@ def test_what_must_be_written_down_or_fails_is_left_to_the_usual_way(
     _change(settings, "standing = 'hidden'", ids[1])
     assert rose.get(f"/e/PARTY234/p/{ids[1]}/view").status_code == 404
     assert ways[-1] is False
+
+
+def test_who_finds_all_connections_in_use_waits_once_and_not_twice(
+    party: tuple[Visitor, Visitor, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, rose, ids = party
+
+    async def busy(*_: object, **__: object) -> None:
+        raise PoolTimeout
+
+    async def usual(*_: object, **__: object) -> None:
+        raise AssertionError("the usual way would wait as long again")
+
+    monkeypatch.setattr(shortcut, "_held", busy)
+    monkeypatch.setattr(access, "picture", usual)
+    answer = rose.get(f"/e/PARTY234/p/{ids[0]}/thumb")
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0

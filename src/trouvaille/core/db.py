@@ -118,7 +118,7 @@ _MORE: Final = re.compile(r"\bfor\s+(update|share|no\s+key|key)\b|\binto\b|\"\s*
 _ALONE: Final = "trouvaille_alone"
 
 
-@lru_cache(4096)
+@lru_cache(512)
 def only_reads(statement: str) -> bool:
     """Whether a statement may run outside a transaction. In doubt it may not."""
     words = statement.lower().lstrip()

@@ -24,10 +24,9 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from trouvaille.core.processes import NOT_STARTED, Bond, Started, bind_to_parent, bury, spawn_for_life
+from trouvaille.core.processes import NOT_STARTED, Bond, Started, bind_to_parent, bury, signal_group, spawn_for_life
 
 AVAILABLE = sys.platform == "linux"
 """Elsewhere a library that has been imported may not survive a fork, and there are no handles of processes."""
@@ -48,6 +47,7 @@ class Forked:
         self.returncode: int | None = None
         self._line = line
         self._handle = os.pidfd_open(pid)  # it is not reaped before we ask for it, so the number is its own
+        self._mutex = threading.Lock()
 
     def poll(self) -> int | None:
         """Its exit status, negative for a signal; None while it runs."""
@@ -71,28 +71,31 @@ class Forked:
         return bool(waiting.poll(None if within_s is None else within_s * 1000))
 
     def _reap(self) -> int:
-        try:
-            self.returncode = self._line.ask({"reap": self.pid})["status"]
-        except (OSError, KeyError):  # the nursery is gone; the system reaps its children
-            self.returncode = STATUS_UNKNOWN
-        os.close(self._handle)
-        return self.returncode
+        with self._mutex:  # a nursery within another may be asked about by several that wait for it
+            if self.returncode is None:
+                try:
+                    self.returncode = int(self._line.ask({"reap": self.pid})["status"])
+                except OSError:  # the nursery is gone; the system reaps its children
+                    self.returncode = STATUS_UNKNOWN
+                os.close(self._handle)
+            return self.returncode
 
 
-@dataclass(frozen=True)
 class _Line:
     """One life of a nursery: the process, and how it is spoken to."""
 
-    process: Started
-    orders: socket.socket
-    mutex: threading.Lock
+    def __init__(self, process: Started, orders: socket.socket) -> None:
+        self.process = process
+        self._orders = orders
+        self._mutex, self._ending = threading.Lock(), threading.Lock()
+        self._is_over = False
 
     def ask(self, order: dict[str, Any], files: Sequence[int] = ()) -> dict[str, Any]:
         """Raises OSError when the nursery is dead or can't do it."""
         try:
-            with self.mutex:
-                socket.send_fds(self.orders, [json.dumps(order).encode()], list(files))
-                answer = self.orders.recv(MESSAGE_BYTES)
+            with self._mutex:
+                socket.send_fds(self._orders, [json.dumps(order).encode()], list(files))
+                answer = self._orders.recv(MESSAGE_BYTES)
             if not answer:
                 raise ConnectionResetError(errno.ECONNRESET, "the nursery has ended")
         except OSError:
@@ -104,9 +107,12 @@ class _Line:
         return told
 
     def end(self) -> None:
-        """Close the line and end the nursery. It keeps nothing, so it need not be asked."""
-        self.orders.close()
-        bury(self.process)
+        """Close the line and end the nursery, once. It keeps nothing, so it need not be asked."""
+        with self._ending:
+            if not self._is_over:
+                self._is_over = True
+                self._orders.close()
+                bury(self.process)
 
 
 class Nursery:
@@ -156,7 +162,13 @@ class Nursery:
         }
         with self._mutex:
             line = self._alive()
-        return Forked(line, line.ask(order, files)["pid"])
+        pid = line.ask(order, files)["pid"]
+        try:
+            return Forked(line, pid)
+        except OSError:  # no file left for its handle: nobody could look after it
+            signal_group(pid, signal.SIGKILL)
+            line.ask({"reap": pid})
+            raise
 
     def close(self) -> None:
         """End the nursery. Its children get ``SIGTERM``."""
@@ -189,7 +201,7 @@ class Nursery:
             raise
         finally:
             theirs.close()
-        return _Line(process, ours, threading.Lock())
+        return _Line(process, ours)
 
 
 def run() -> None:

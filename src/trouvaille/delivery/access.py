@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
     Row,
     Select,
     Text,
@@ -23,19 +22,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.accounts import sessions
-from trouvaille.accounts.models import SignedIn
 from trouvaille.accounts.service import Viewer
-from trouvaille.accounts.sessions import Lifetimes
 from trouvaille.core.errors import N_, Forbidden, SignInNeeded
-from trouvaille.core.reading import Prepared, Reader, first_in, place
+from trouvaille.core.reading import Prepared, first_in, place
 from trouvaille.delivery import veils
 from trouvaille.delivery.models import Favourite, Veil, VeiledPhoto, VeilState
 from trouvaille.events import rights
 from trouvaille.events import service as events
-from trouvaille.events.codes import same_code
 from trouvaille.events.models import Downloads, Event, Gallery
-from trouvaille.events.models import shown as events_shown
 from trouvaille.events.rights import Right
 from trouvaille.faces.models import Face
 from trouvaille.guests.models import Guest
@@ -299,67 +293,6 @@ async def picture(session: AsyncSession, event: Event, viewer: Viewer | None, ph
     if found is None:
         raise NoSuchPhoto
     return found
-
-
-# What a guest sees of one photo, who asks for it with a living session: both in one round trip.
-_PICTURE_OF_HOLDER = Prepared(
-    select(
-        SignedIn.id,
-        SignedIn.last_seen_at,
-        Guest.id,
-        Event.id,
-        Event.code,
-        Photo.renditions,
-        VeiledPhoto.version,
-        VeiledPhoto.guest_ids,
-        VeiledPhoto.faces,
-    )
-    .select_from(SignedIn)
-    .join(Guest, Guest.id == SignedIn.subject_id)
-    .join(Event, Event.id == Guest.event_id)
-    .join(Photo, Photo.event_id == Event.id)
-    .outerjoin(VeiledPhoto, VeiledPhoto.photo_id == Photo.id)
-    .where(
-        SignedIn.kind == "guest",
-        *sessions.holds_token(),
-        Photo.id == place("photo", Uuid()),
-        events_shown(place("moment", DateTime(timezone=True))),
-        visible(Event, Guest),
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A photo that a guest sees: ``photo`` has nothing but its ids and renditions."""
-
-    session_id: UUID
-    guest_id: UUID
-    photo: Photo
-    veiled: VeiledPhoto | None
-
-
-async def picture_of_holder(
-    reader: Reader, token: str, code: str, photo_id: UUID, *, lifetimes: Lifetimes
-) -> Held | None:
-    """What the guest who holds a token sees of a photo of their event, in one round trip: pages of a gallery ask it for
-    each thumbnail.
-
-    Returns:
-        None where it is not theirs to see, where who asks is no guest of this event, or where something else is to be
-        done for them, such as noting that they were here: then ``picture`` tells whether, or why not.
-    """
-    given = sessions.places_of(token, lifetimes)
-    found = await reader.first(_PICTURE_OF_HOLDER, **given, photo=photo_id)
-    if found is None:
-        return None
-    session_id, last_seen_at, guest_id, event_id, event_code, renditions, version, guest_ids, faces = found
-    if sessions.is_to_be_noted(last_seen_at, given["moment"]) or not same_code(event_code, code):
-        return None
-    veiled = None
-    if version is not None:
-        veiled = VeiledPhoto(photo_id=photo_id, version=version, guest_ids=guest_ids, faces=faces)
-    return Held(session_id, guest_id, Photo(id=photo_id, event_id=event_id, renditions=renditions), veiled)
 
 
 async def may_download(session: AsyncSession, viewer: Viewer | None, event: Event, photo: Photo) -> Downloads:
