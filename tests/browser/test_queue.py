@@ -75,7 +75,7 @@ def set_quota(desk: Page, photos: int) -> None:
 
 def test_a_pause_stops_all_or_one_and_going_on_sends_the_rest(open_desk: Desk, tmp_path: Path) -> None:
     desk = open_desk()
-    choose(desk, fill_folder(tmp_path / "wedding", 60))
+    choose(desk, fill_folder(tmp_path / "wedding", 200))  # more than are sent before the pause
     some_are_sent(desk)
     desk.get_by_role("button", name="Pause", exact=True).click()
     line_of(desk, "Paused")
@@ -84,15 +84,15 @@ def test_a_pause_stops_all_or_one_and_going_on_sends_the_rest(open_desk: Desk, t
     desk.wait_for_timeout(3000)
     assert begun == []
     assert desk.locator("[data-tray-title]").inner_text() == paused_at
-    last = desk.get_by_role("button", name="Pause: photo-0059.jpg")
+    last = desk.get_by_role("button", name="Pause: photo-0199.jpg")
     desk.locator("[data-tray-list]").evaluate("list => list.scrollTop = list.scrollHeight")
     last.click()
     desk.get_by_role("button", name="Go on", exact=True).click()
     line_of(desk, "1 paused")
-    title_of(desk, "59 of 60 sent")
-    desk.get_by_role("button", name="Go on: photo-0059.jpg").click()
-    title_of(desk, "60 photos added")
-    in_the_event(desk, 60)
+    title_of(desk, "199 of 200 sent")
+    desk.get_by_role("button", name="Go on: photo-0199.jpg").click()
+    title_of(desk, "200 photos added")
+    in_the_event(desk, 200)
 
 
 def test_photos_that_are_chosen_before_the_script_is_there_are_sent_too(open_desk: Desk, tmp_path: Path) -> None:
