@@ -33,6 +33,7 @@ from trouvaille.core.live import Hub
 from trouvaille.core.moving import following
 from trouvaille.core.openid import OpenId
 from trouvaille.core.reading import Reader
+from trouvaille.core.rush import Rush
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
@@ -122,6 +123,8 @@ _ROUTERS = (
     delivery_pages.router,
     offline_pages.router,
     guests_pages.router,
+    events_pages.router,
+    privacy_pages.router,
     *ingest_routes.routers,
     guests_api.router,
     registration_pages.router,
@@ -136,7 +139,6 @@ _ROUTERS = (
     audit_api.router,
     accounts_api.router,
     events_app.router,
-    events_pages.router,
     events_studio.router,
     events_pictures.router,
     events_print.router,
@@ -158,7 +160,6 @@ _ROUTERS = (
     news_pages.router,
     push_pages.router,
     legal_pages.router,
-    privacy_pages.router,
     event_pages.router,
     invitation_pages.router,
     staff_pages.router,
@@ -213,43 +214,9 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.database_url is None:
         raise ValueError("the web process needs DATABASE_URL; `trouvaille serve` sets it")
     engine = connect(settings.database_url, pool_size=settings.database_pool_size, application="trouvaille web")
-    sessions = sessions_of(engine)
-    quotas.set_defaults(sessions, settings.quotas())
-    consent.set_region(sessions, settings.legal().region)
-    vault = Vault(load_key(settings.data_dir / "secret.key"))
-    site = Site(
-        sessions=sessions,
-        reader=Reader(engine),
-        storage=Storage(settings.photos_url),
-        vault=vault,
-        hub=Hub(
-            settings.database_url,
-            streams_at_once=settings.streams_at_once,
-            streams_per_address=settings.streams_per_address,
-        ),
-        limits=Limits(
-            photo_bytes=settings.photo_limit_bytes,
-            photo_pixels=settings.photo_limit_pixels,
-            upload_bytes=settings.upload_limit_bytes,
-            selfie_bytes=settings.selfie_limit_bytes,
-            bin_days=settings.bin_days,
-        ),
-        public_url=settings.public_url,
-        session_idle_days=settings.session_idle_days,
-        session_absolute_days=settings.session_absolute_days,
-        import_rules=settings.imports(),
-        has_costs=settings.engine is Engine.REKOGNITION,
-        sends_mail=settings.smtp_host is not None,
-        operator_contact=settings.operator_contact,
-        ftp_port=settings.ftp_port,
-        ftp_plain=settings.ftp_plain,
-        ftp_host=settings.ftp_public_address,
-        providers=settings.providers(),
-        legal=settings.legal(),
-        push=settings.push_sender(vault),
-        service_worker=settings.service_worker,
-    )
-
+    site = _site(settings, engine)
+    sessions = site.sessions
+    rush = Rush(settings.data_dir)
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(site.vault, public_url) if site.sends_mail else None)
 
@@ -287,6 +254,7 @@ def create_app(settings: Settings) -> FastAPI:
         site.storage,
         PhotoLimits(settings.photo_limit_bytes, settings.photo_limit_pixels),
         folder=settings.staging_dir,
+        rush=rush,
         kept_hours=settings.uploads_kept_hours,
     )
     app.state.receiver.archives = Archives(site.sessions, site.storage, site.vault, settings.archive_limit_bytes)
@@ -318,8 +286,47 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(Patience)
     app.add_middleware(logs.RequestLog)
-    app.add_middleware(Metered)
+    app.add_middleware(Metered, rush=rush)
     return app
+
+
+def _site(settings: Settings, engine: AsyncEngine) -> Site:
+    sessions = sessions_of(engine)
+    quotas.set_defaults(sessions, settings.quotas())
+    consent.set_region(sessions, settings.legal().region)
+    vault = Vault(load_key(settings.data_dir / "secret.key"))
+    return Site(
+        sessions=sessions,
+        reader=Reader(engine),
+        storage=Storage(settings.photos_url),
+        vault=vault,
+        hub=Hub(
+            settings.database_url or "",
+            streams_at_once=settings.streams_at_once,
+            streams_per_address=settings.streams_per_address,
+        ),
+        limits=Limits(
+            photo_bytes=settings.photo_limit_bytes,
+            photo_pixels=settings.photo_limit_pixels,
+            upload_bytes=settings.upload_limit_bytes,
+            selfie_bytes=settings.selfie_limit_bytes,
+            bin_days=settings.bin_days,
+        ),
+        public_url=settings.public_url,
+        session_idle_days=settings.session_idle_days,
+        session_absolute_days=settings.session_absolute_days,
+        import_rules=settings.imports(),
+        has_costs=settings.engine is Engine.REKOGNITION,
+        sends_mail=settings.smtp_host is not None,
+        operator_contact=settings.operator_contact,
+        ftp_port=settings.ftp_port,
+        ftp_plain=settings.ftp_plain,
+        ftp_host=settings.ftp_public_address,
+        providers=settings.providers(),
+        legal=settings.legal(),
+        push=settings.push_sender(vault),
+        service_worker=settings.service_worker,
+    )
 
 
 def _gauges(engine: AsyncEngine, site: Site, passwords: Passwords) -> Callable[[], None]:

@@ -22,6 +22,7 @@ from trouvaille.core.db import Sessions, connect, plain_url, sessions_of, transa
 from trouvaille.core.jobs import MAIL, PHOTOS, SELFIES, UPKEEP, Work, app, hasten, revive
 from trouvaille.core.moving import following
 from trouvaille.core.push_services import PushServices
+from trouvaille.core.rush import Rush
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
@@ -113,6 +114,7 @@ async def run(
         imports=settings.imports(),
         quiet_hours=settings.quiet(),
         push=PushServices(sender) if sender is not None else None,
+        rush=Rush(settings.data_dir),
     )
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(work.vault, public_url) if work.relay is not None else None)

@@ -29,11 +29,13 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """Memory and passes of every Argon2 computation."""
     done: list[tuple[int, int]] = []
 
-    def counted(*given: object, **named: int) -> bytes:
-        done.append((named["memory_cost"], named["time_cost"]))
-        return low_level.hash_secret_raw(*given, **named)  # type: ignore[arg-type]
+    kdf = hashing.argon2id.kdf
 
-    monkeypatch.setattr(hashing, "hash_secret_raw", counted)
+    def counted(*given: object, opslimit: int, memlimit: int) -> bytes:
+        done.append((memlimit // 1024, opslimit))
+        return kdf(*given, opslimit=opslimit, memlimit=memlimit)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hashing.argon2id, "kdf", counted)
     return done
 
 

@@ -1,12 +1,22 @@
 """What is counted once for many guests is as good as counted anew."""
 
+import asyncio
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 
 from tests.delivery.test_walls import _change, _jpeg
 from tests.people import Visitor
+from trouvaille.accounts.models import Role, Staff
+from trouvaille.accounts.service import Viewer
+from trouvaille.core.db import Sessions, transaction
 from trouvaille.delivery import access, overview
+from trouvaille.delivery.access import Totals
+from trouvaille.delivery.overview import Overviews
+from trouvaille.events import service as events
+from trouvaille.events.models import Event
+from trouvaille.events.plans import EventPlan
 from trouvaille.settings import Settings
 
 
@@ -90,3 +100,28 @@ def test_a_picture_goes_with_its_photo_its_event_and_its_viewer(
     assert owner.move("archived").status_code == 303
     assert person.get(thumb).status_code in (403, 404, 410)
     assert visitor().get(thumb).status_code != 200
+
+
+async def _event(sessions: Sessions) -> Event:
+    async with transaction(sessions) as session:
+        staff = Staff(email="a@example.org", display_name="A", password_hash="", role=Role.ORGANISER)
+        session.add(staff)
+        await session.flush()
+        viewer = Viewer(session_id=uuid4(), kind="staff", id=staff.id, display_name="A")
+        return await events.create(session, viewer, EventPlan("Party", "PARTY234"), attest_faces=False)
+
+
+@pytest.mark.anyio
+async def test_of_many_who_come_at_once_one_counts_and_who_only_looks_waits_for_nobody(
+    sessions: Sessions, counted: list[object]
+) -> None:
+    event, overviews = await _event(sessions), Overviews()
+
+    async def look() -> Totals:
+        async with transaction(sessions) as session:
+            return await overviews.totals(session, event)
+
+    assert set(await asyncio.gather(*(look() for _ in range(8)))) == {Totals(0, 0, 0)}
+    assert len(counted) == 1
+    async with overviews._turns[event.id]:  # as if somebody counted
+        assert await asyncio.wait_for(look(), 30) == Totals(0, 0, 0)

@@ -50,6 +50,8 @@ def words(kind: type[StrEnum]) -> Enum:
 Sessions = async_sessionmaker[AsyncSession]
 
 RECYCLE_S = 600
+PATIENCE_S = 20.0
+"""A rush is over sooner than people who were refused have all come back."""
 
 
 def driver_url(url: str) -> str:
@@ -63,12 +65,12 @@ def plain_url(url: str) -> str:
 
 
 def connect(url: str, *, pool_size: int = 10, application: str = "trouvaille") -> AsyncEngine:
-    """An engine with a bounded pool; a request that finds it empty waits 10 s, then fails as busy."""
+    """An engine with a bounded pool; a request that finds it empty waits ``PATIENCE_S``, then fails as busy."""
     engine = create_async_engine(
         driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=10,
+        pool_timeout=PATIENCE_S,
         # The last one back is the next one out, so that a quiet server uses few; and none lives for ever: PostgreSQL's
         # end of a connection grows with every kind of statement that it has seen.
         pool_use_lifo=True,

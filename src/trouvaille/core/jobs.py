@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from time import perf_counter, time
@@ -34,6 +34,7 @@ from trouvaille.core.db import Base, Sessions, lock_exclusive, lock_shared, raw_
 from trouvaille.core.errors import Unavailable
 from trouvaille.core.push_services import PushServices
 from trouvaille.core.relay import Relay
+from trouvaille.core.rush import Rush
 from trouvaille.core.secrets import Vault
 from trouvaille.core.storage import Storage
 
@@ -72,7 +73,7 @@ class Work:
     AWS account, None where nothing of ours can lie there. Only job modules know their types.
     ``relay`` is a ``Relay``, None where no mail server is set; ``public_url`` is the address that links in mails begin
     with; in the ``quiet_hours``, from and until, nobody is told of new photos. ``push`` are connections to push
-    services, None where nobody is told that way.
+    services, None where nobody is told that way. What works in bulk lets guests by when there is a ``rush``.
     """
 
     sessions: Sessions
@@ -87,6 +88,7 @@ class Work:
     imports: Any = None
     quiet_hours: tuple[int, int] = (22, 8)
     push: PushServices | None = None
+    rush: Rush = field(default_factory=Rush)
 
     async def compute(self, act: Callable[..., Result], *given: Any, **named: Any) -> Result:
         """Run something heavy beside the event loop, so that the heartbeat goes on.

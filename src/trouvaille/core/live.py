@@ -26,7 +26,7 @@ ARRIVED = "arrived"
 """An event that is told without hurry: there is more of what all may see, and nothing is gone or anybody's own."""
 LONGEST_S = 15.0
 """However many pages are open: a live wall is one of them."""
-PAGES_TOLD_PER_S = 50
+PAGES_TOLD_PER_S = 15
 """So many pages of a process look for what has arrived in a second; with more open pages, each looks less often."""
 
 

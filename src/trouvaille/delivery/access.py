@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Row,
     Select,
@@ -126,16 +127,33 @@ def check_looker(viewer: Viewer | None, event: Event) -> Viewer | None:
     return check_guest(viewer, event)
 
 
-def has_general(event: Event) -> bool:
+@dataclass(frozen=True, slots=True)
+class AnyGuest:
+    """Stands for a guest in a statement that is made once for all of them: ``id`` is a place to be filled."""
+
+    id: BindParameter[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyEvent:
+    """Stands for an event of which all may look through the same."""
+
+    id: BindParameter[UUID]
+    gallery: Gallery
+
+
+def has_general(event: Event | AnyEvent) -> bool:
     """Whether guests may look through all photos."""
     return event.gallery is not Gallery.NOBODY
 
 
-Asker = Viewer | type[Guest]
+Asker = Viewer | AnyGuest | type[Guest]
 """Of whom a condition needs no more than the id: a guest, or the table, of a SELECT that has joined it."""
 
 
-def visible(event: Event | type[Event], guest: Asker | None, show: Show | None = None) -> ColumnElement[bool]:
+def visible(
+    event: Event | AnyEvent | type[Event], guest: Asker | None, show: Show | None = None
+) -> ColumnElement[bool]:
     """The one condition under which a photo is there for somebody: lists, counts, pictures, downloads, ZIPs.
 
     Args:
@@ -145,7 +163,7 @@ def visible(event: Event | type[Event], guest: Asker | None, show: Show | None =
     """
     there = and_(Photo.event_id == event.id, photos_shown())
     open_to_all: ColumnElement[bool] = Event.gallery != Gallery.NOBODY
-    if isinstance(event, Event):
+    if isinstance(event, Event | AnyEvent):
         open_to_all = true() if has_general(event) else false()
     general = and_(Photo.in_general, open_to_all)
     if show is Show.ALL:
@@ -168,7 +186,9 @@ def _kept(guest: Asker) -> ColumnElement[bool]:
     return exists().where(Favourite.photo_id == Photo.id, Favourite.guest_id == guest.id).correlate_except(Favourite)
 
 
-def photos_seen(event: Event, guest: Viewer | None, show: Show | None) -> Select[*tuple[Any, ...]]:
+def photos_seen(
+    event: Event | AnyEvent, guest: Viewer | AnyGuest | None, show: Show | None
+) -> Select[*tuple[Any, ...]]:
     """The photos that somebody sees, with all that ``seen`` needs, in no order."""
     theirs = Match.guest_id == guest.id if guest is not None else false()
     liked = _kept(guest) if guest is not None else false()

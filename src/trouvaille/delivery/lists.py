@@ -5,18 +5,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, not_, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Uuid,
+    and_,
+    case,
+    func,
+    not_,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import load_only
 
 from trouvaille.accounts.models import Staff
 from trouvaille.accounts.service import Viewer
-from trouvaille.delivery.access import Seen, Show, photos_seen, seen, visible
-from trouvaille.events.models import Event
+from trouvaille.core.reading import place
+from trouvaille.delivery.access import AnyEvent, AnyGuest, Seen, Show, photos_seen, seen, visible
+from trouvaille.events.models import Event, Gallery
 from trouvaille.photos.models import Photo
 
 GAP = timedelta(minutes=45)
@@ -63,12 +78,15 @@ class Page:
     next_after: UUID | None
 
 
-def _place(photo_id: UUID) -> ColumnElement[Any]:
+PhotoId = UUID | BindParameter[UUID]
+
+
+def _place(photo_id: PhotoId) -> ColumnElement[Any]:
     there = select(Photo.shown_at, Photo.id).where(Photo.id == photo_id).subquery()
     return select(there.c.shown_at, there.c.id).scalar_subquery()
 
 
-def _beyond(photo_id: UUID, sort: Sort) -> ColumnElement[bool]:
+def _beyond(photo_id: PhotoId, sort: Sort) -> ColumnElement[bool]:
     """Photos that come after one in this order."""
     here = tuple_(Photo.shown_at, Photo.id)
     return here > _place(photo_id) if sort is Sort.TIME else here < _place(photo_id)
@@ -79,12 +97,18 @@ def _narrowed(event: Event, wish: Wish) -> ColumnElement[bool]:
     if wish.by is not None:
         parts.append(Photo.uploaded_by == wish.by)
     if wish.at is not None:
-        zone = ZoneInfo(event.time_zone)
-        # An hour that comes twice when summer ends belongs to it as a whole.
-        first, last = wish.at.first.replace(tzinfo=zone), wish.at.last.replace(tzinfo=zone, fold=1)
-        span = Photo.shown_at.between(first, last)
-        parts += [span, Photo.taken_at.is_not(None)]
+        parts.append(_taken_within(*_span(event, wish.at)))
     return and_(True, *parts)
+
+
+def _span(event: Event, moment: Moment) -> tuple[datetime, datetime]:
+    zone = ZoneInfo(event.time_zone)
+    # An hour that comes twice when summer ends belongs to it as a whole.
+    return moment.first.replace(tzinfo=zone), moment.last.replace(tzinfo=zone, fold=1)
+
+
+def _taken_within(first: Any, last: Any) -> ColumnElement[bool]:
+    return and_(Photo.shown_at.between(first, last), Photo.taken_at.is_not(None))
 
 
 def _ordered(query: Select[*tuple[Any, ...]], sort: Sort) -> Select[*tuple[Any, ...]]:
@@ -116,15 +140,39 @@ async def gallery(
         after: the last photo of the piece before.
         through: instead of ``limit``, go as far as this photo: somebody comes back to it.
     """
-    query = _ordered(photos_seen(event, guest, wish.show).where(_narrowed(event, wish)), wish.sort)
-    if after is not None:
-        query = query.where(_beyond(after, wish.sort))
     if through is not None:
-        query, limit = query.where(not_(_beyond(through, wish.sort))), MOST_AT_ONCE
-    query = query.options(load_only(*_SHOWN)).limit(limit + 1)
-    photos = [seen(guest, row) for row in await session.execute(query)]
+        limit = MOST_AT_ONCE
+    given: dict[str, Any] = {"event": event.id, "limit": limit + 1, "after": after, "through": through, "by": wish.by}
+    if guest is not None:
+        given["guest"] = guest.id
+    if wish.at is not None:
+        given["first"], given["last"] = _span(event, wish.at)
+    query = _query(
+        event.gallery,
+        wish.show,
+        wish.sort,
+        frozenset(name for name, value in given.items() if value is not None),
+    )
+    photos = [seen(guest, row) for row in await session.execute(query, given)]
     more = len(photos) > limit or (through is not None and bool(photos))
     return Page(photos[:limit], photos[:limit][-1].photo.id if more else None)
+
+
+@lru_cache(256)
+def _query(all_see: Gallery, show: Show, sort: Sort, given: frozenset[str]) -> Select[*tuple[Any, ...]]:
+    """The statement of a list, whose places are named as in ``given``: making it takes longer than asking it."""
+    guest = AnyGuest(place("guest", Uuid())) if "guest" in given else None
+    query = _ordered(photos_seen(AnyEvent(place("event", Uuid()), all_see), guest, show), sort)
+    if "by" in given:
+        query = query.where(Photo.uploaded_by == place("by", Uuid()))
+    if "first" in given:
+        moments = DateTime(timezone=True)
+        query = query.where(_taken_within(place("first", moments), place("last", moments)))
+    if "after" in given:
+        query = query.where(_beyond(place("after", Uuid()), sort))
+    if "through" in given:
+        query = query.where(not_(_beyond(place("through", Uuid()), sort)))
+    return query.options(load_only(*_SHOWN)).limit(place("limit", Integer()))
 
 
 async def gone(session: AsyncSession, event: Event, guest: Viewer | None, wish: Wish, ids: list[UUID]) -> list[UUID]:

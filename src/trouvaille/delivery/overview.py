@@ -63,9 +63,12 @@ class Overviews:
         return totals, filters
 
     async def _of(self, session: AsyncSession, event: Event, *, narrowed: bool) -> tuple[Totals, Filters | None]:
-        # Who comes while something is being counted waits for that.
+        kept = await self._present(session, event)
+        if kept.totals is not None and (kept.filters is not None or not narrowed):
+            return kept.totals, kept.filters
+        # Who comes while something is being counted waits for that; looking whether it is, waits for nobody.
         async with self._turns.setdefault(event.id, asyncio.Lock()):
-            kept = await self._present(session, event)
+            kept = self._kept.get(event.id, kept)
             began = monotonic()
             if kept.totals is None:
                 kept.totals = await access.totals(session, event)

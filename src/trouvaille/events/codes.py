@@ -2,7 +2,7 @@
 
 import re
 
-from sqlalchemy import ColumnElement, func, text
+from sqlalchemy import BindParameter, ColumnElement, func, text
 
 from trouvaille.core.errors import N_, Invalid
 from trouvaille.core.secrets import new_code
@@ -31,8 +31,12 @@ def is_code(code: str) -> ColumnElement[bool]:
     Raises:
         Invalid: it can't be a code.
     """
-    bare = clean_code(code).replace("-", "").lower()
-    return func.replace(func.lower(Event.code), text("'-'"), text("''")) == bare
+    return has_bare_code(bare(clean_code(code)))
+
+
+def has_bare_code(code: str | BindParameter[str]) -> ColumnElement[bool]:
+    """``is_code``, of what ``bare`` makes of a clean one."""
+    return func.replace(func.lower(Event.code), text("'-'"), text("''")) == code
 
 
 def bare(code: str) -> str:

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Text, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,8 +15,9 @@ from trouvaille.core.clock import now
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Conflict, Gone, Invalid, InvalidForm
 from trouvaille.core.jobs import UPKEEP, defer
+from trouvaille.core.reading import place
 from trouvaille.events import attestation, rights, watermarks, zones
-from trouvaille.events.codes import is_code, propose_code
+from trouvaille.events.codes import bare, clean_code, has_bare_code, propose_code
 from trouvaille.events.models import Event, EventState
 from trouvaille.events.plans import LONGEST_NAME, EventPlan
 from trouvaille.events.rights import NoSuchEvent, Right
@@ -166,6 +167,10 @@ async def erase_expired(session: AsyncSession) -> int:
     return len(events)
 
 
+# Every page of an event asks this; making the statement would take as long as asking it.
+_BY_CODE = select(Event).where(has_bare_code(place("code", Text())))
+
+
 async def by_code(session: AsyncSession, code: str, viewer: Viewer | None = None) -> Event:
     """The event with this code. A draft is there for those alone who work on it.
 
@@ -173,10 +178,10 @@ async def by_code(session: AsyncSession, code: str, viewer: Viewer | None = None
         NoSuchEvent
     """
     try:
-        known = is_code(code)
+        known = bare(clean_code(code))
     except Invalid as error:
         raise NoSuchEvent from error
-    event = await session.scalar(select(Event).where(known))
+    event = await session.scalar(_BY_CODE, {"code": known})
     if event is None:
         raise NoSuchEvent
     if event.state is EventState.DRAFT and Right.UPLOAD not in await rights.of(session, viewer, event):

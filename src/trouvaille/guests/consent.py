@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, not_, select
+from sqlalchemy import ColumnElement, Select, exists, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import audit
@@ -84,7 +84,12 @@ def stands(guest_id: Any, *, at_amazon: bool) -> ColumnElement[bool]:
 
 def stands_for_engine(session: AsyncSession, guest_id: Any) -> ColumnElement[bool]:
     """``stands``, for the engine of the settings."""
-    return stands(guest_id, at_amazon=session.info.get(_REGION) is not None)
+    return stands(guest_id, at_amazon=is_at_amazon(session))
+
+
+def is_at_amazon(session: AsyncSession) -> bool:
+    """Whether the engine of the settings is Amazon's."""
+    return session.info.get(_REGION) is not None
 
 
 async def agrees(session: AsyncSession, guest_id: UUID) -> bool:
@@ -100,12 +105,13 @@ class ConsentNeeded(Forbidden):
 
 async def consent_of(session: AsyncSession, guest: Guest) -> Consent | None:
     """The latest agreement that stands, whichever engine it names; ``agrees`` says whether it covers this one."""
-    return await session.scalar(
-        select(Consent)
-        .where(Consent.guest_id == guest.id, Consent.withdrawn_at.is_(None))
-        .order_by(Consent.given_at.desc())
-        .limit(1)
-    )
+    return await session.scalar(standing(guest.id))
+
+
+def standing(guest_id: Any) -> Select[Consent]:
+    """A guest's latest agreement that stands."""
+    theirs = select(Consent).where(Consent.guest_id == guest_id, Consent.withdrawn_at.is_(None))
+    return theirs.order_by(Consent.given_at.desc()).limit(1)
 
 
 async def give_consent(session: AsyncSession, guest: Guest, *, locale: str) -> None:

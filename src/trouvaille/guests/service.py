@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, null, or_, select, update
+from sqlalchemy import Uuid, func, literal, null, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import undo
@@ -15,10 +16,11 @@ from trouvaille.accounts.service import SUBJECTS, Candidate, Subject, Subjects, 
 from trouvaille.accounts.sessions import end_all
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Invalid, SignInNeeded
+from trouvaille.core.reading import Prepared, first_in, place
 from trouvaille.events import service as events
 from trouvaille.events.models import Event, shown
-from trouvaille.guests import selfies
-from trouvaille.guests.consent import agrees, consent_of, note
+from trouvaille.guests import consent, selfies
+from trouvaille.guests.consent import note
 from trouvaille.guests.models import Consent, Enrolment, EnrolmentState, Guest, GuestIdentity, GuestInvitation
 
 
@@ -119,14 +121,29 @@ class FaceState:
 
 async def face_state(session: AsyncSession, guest: Guest) -> FaceState:
     """Where the guest stands: ``none``, ``waiting``, ``choosing``, ``refused`` or ``accepted``."""
-    enrolment = await selfies.latest_enrolment(session, guest)
-    standing = await consent_of(session, guest)
-    return FaceState(
-        state=enrolment.state.value if enrolment else "none",
-        reason=enrolment.reason if enrolment else None,
-        consent_given_at=standing.given_at if standing else None,
-        agrees=standing is not None and await agrees(session, guest.id),
-        candidates=enrolment.candidates if enrolment else None,
+    found = await first_in(session, _face_state(at_amazon=consent.is_at_amazon(session)), guest=guest.id)
+    assert found is not None
+    state, reason, candidates, given_at, agrees = found
+    return FaceState(state.value if state else "none", reason, given_at, agrees, candidates)
+
+
+@cache
+def _face_state(*, at_amazon: bool) -> Prepared:
+    """The newest selfie, whatever became of it, beside the agreement: every page of a guest asks it, and some again
+    and again."""
+    guest = place("guest", Uuid())
+    newest = (
+        select(Enrolment.state, Enrolment.reason, Enrolment.candidates)
+        .where(Enrolment.guest_id == guest)
+        .order_by(Enrolment.created_at.desc())
+        .limit(1)
+        .subquery()
+    )
+    given_at = consent.standing(guest).with_only_columns(Consent.given_at).scalar_subquery()
+    return Prepared(
+        select(
+            newest.c.state, newest.c.reason, newest.c.candidates, given_at, consent.stands(guest, at_amazon=at_amazon)
+        ).select_from(select(literal(1)).subquery().outerjoin(newest, true()))
     )
 
 

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from trouvaille.accounts.identity import StaffViewer
 from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.errors import Invalid, Refused, TooLarge
+from trouvaille.core.rush import FILE_WAITS_S
 from trouvaille.ingest import known, room, tus
 from trouvaille.ingest.models import Upload
 from trouvaille.ingest.receiving import receive
@@ -87,6 +88,7 @@ async def _take(request: Request, receiver: Receiver, upload: Upload, turn: Turn
         state = _state(receiver, turn)
     finally:
         receiver.close_turn(turn)
+    await receiver.rush.let_by(FILE_WAITS_S)
     return await _finish(receiver, upload, turn) if turn.offset == upload.size_bytes else state
 
 

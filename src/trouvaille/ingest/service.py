@@ -22,6 +22,7 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Invalid, NotFound, Refused, Unavailable
 from trouvaille.core.images import EmptyFile, check_size, shown_name
+from trouvaille.core.rush import Rush
 from trouvaille.core.storage import Storage
 from trouvaille.events import rights
 from trouvaille.events.rights import NoSuchEvent, Right
@@ -89,9 +90,16 @@ class Receiver:
     """The parts of one process that takes files in."""
 
     def __init__(
-        self, sessions: Sessions, storage: Storage, limits: Limits, *, folder: Path, kept_hours: float = 24
+        self,
+        sessions: Sessions,
+        storage: Storage,
+        limits: Limits,
+        *,
+        folder: Path,
+        rush: Rush | None = None,
+        kept_hours: float = 24,
     ) -> None:
-        self.sessions, self.storage, self.limits = sessions, storage, limits
+        self.sessions, self.storage, self.limits, self.rush = sessions, storage, limits, rush or Rush()
         self.staging = Staging(folder)
         self.kept_s = kept_hours * 3600
         self.archives: Archives | None = None

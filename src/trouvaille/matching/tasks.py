@@ -15,6 +15,7 @@ from trouvaille.core.db import transaction
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import NotFound
 from trouvaille.core.jobs import AWAY, PHOTOS, SELFIES, UPKEEP, Work, hold_askers, job
+from trouvaille.core.rush import PHOTO_WAITS_S, SETTLING_WAITS_S
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.faces import service as faces
@@ -54,6 +55,7 @@ def _is_shown_already(photo: Photo) -> bool:
 async def index_photo(work: Work, *, photo_id: str, event_id: str) -> None:
     """Read a photo: renditions, faces, and the matches of everybody who is enrolled, in one commit."""
     engine: FaceEngine = work.engine
+    await work.rush.let_by(PHOTO_WAITS_S)
     async with transaction(work.sessions) as session:
         photo = await session.get(Photo, UUID(photo_id))
         event = await session.get(Event, photo.event_id) if photo else None
@@ -181,6 +183,7 @@ async def enrol(work: Work, *, enrolment_id: str, guest_id: str, event_id: str) 
     if enrolment.state is not EnrolmentState.WAITING:
         return
     engine: FaceEngine = work.engine
+    work.rush.note()
     try:
         frames = await _frames(work, enrolment)
         looked = await work.compute(engine.look_at_selfie, frames, chosen=_chosen(enrolment))
@@ -321,6 +324,7 @@ async def find_photos(work: Work, *, enrolment_id: str) -> None:
 async def settle(work: Work, *, event_id: str) -> None:
     """Look at all faces, selfies and answers of an event together, and correct the matches."""
     engine: FaceEngine = work.engine
+    await work.rush.let_by(SETTLING_WAITS_S)
     async with transaction(work.sessions) as session:
         await hold_askers(session, photos.SETTLE_JOB, event_id)
     try:

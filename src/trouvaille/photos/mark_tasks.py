@@ -10,6 +10,7 @@ from trouvaille.core.db import transaction
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import NotFound
 from trouvaille.core.jobs import AWAY, PHOTOS, UPKEEP, Work, job
+from trouvaille.core.rush import PHOTO_WAITS_S
 from trouvaille.events import watermarks
 from trouvaille.events.models import Event
 from trouvaille.photos import marking, marks, renditions
@@ -49,6 +50,7 @@ async def _give_up(session: AsyncSession, args: dict[str, Any], reason: str) -> 
 @job(marks.REMAKE_JOB, queue=PHOTOS, abandon=_give_up)
 async def remake(work: Work, *, photo_id: str, event_id: str) -> None:
     """Make what guests get of a photo anew, and then show it; what they have until then stays for a while."""
+    await work.rush.let_by(PHOTO_WAITS_S)
     async with transaction(work.sessions) as session:
         photo = await session.get(Photo, UUID(photo_id))
         event = await session.get(Event, UUID(event_id))

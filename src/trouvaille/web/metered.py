@@ -1,4 +1,7 @@
-"""Counts and times every request by its route's template; plain ASGI, since it stands before everything."""
+"""Counts and times every request by its route's template, and notes when guests wait for too long.
+
+Plain ASGI, since it stands before everything.
+"""
 
 from time import perf_counter
 from typing import Any
@@ -6,17 +9,18 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trouvaille.core import metrics, traces
+from trouvaille.core.rush import Rush
 
 # Any word may be a request's method; a label must not.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-UNMATCHED, STATIC = "unmatched", "/static"
+UNMATCHED, STATIC, GUESTS = "unmatched", "/static", "/e/"
 
 
 class Metered:
     """One count and one duration a request, and a span where traces are sent."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, *, rush: Rush) -> None:
+        self.app, self._rush = app, rush
         # Looking a label up costs more than counting; routes and statuses are few.
         self._counters: dict[tuple[str, str, int], Any] = {}
         self._timers: dict[tuple[str, str], Any] = {}
@@ -25,14 +29,12 @@ class Metered:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         began = perf_counter()
-        status, first_s = 500, None
+        status, first_s, is_stream = 500, None, False
 
         async def noted(message: Message) -> None:
-            nonlocal status, first_s
+            nonlocal status, first_s, is_stream
             if message["type"] == "http.response.start":
-                status = message["status"]
-                if _is_stream(message):
-                    first_s = perf_counter() - began
+                status, first_s, is_stream = message["status"], perf_counter() - began, _is_stream(message)
             await send(message)
 
         method = scope["method"] if scope["method"] in METHODS else "other"
@@ -42,7 +44,11 @@ class Metered:
             else:
                 await self.app(scope, receive, noted)
         finally:
-            self._count(method, route_of(scope), status, perf_counter() - began if first_s is None else first_s)
+            route, taken_s = route_of(scope), perf_counter() - began
+            self._count(method, route, status, first_s if is_stream and first_s is not None else taken_s)
+            # How long a body takes to come or to go depends on the guest's network.
+            if method == "GET" and route.startswith(GUESTS) and first_s is not None:
+                self._rush.answered(first_s)
 
     async def _traced(self, scope: Scope, receive: Receive, send: Send, method: str, status: Any) -> None:
         parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)

@@ -50,6 +50,7 @@ def _manifest() -> dict[str, dict[str, Any]]:
     return manifest
 
 
+@cache
 def static(source: str) -> str:
     """The address of a built asset by its source path below ``frontend/``."""
     for key in (source, f"frontend/{source}"):
@@ -60,6 +61,13 @@ def static(source: str) -> str:
     raise AssetsMissing(f"no built asset for {source}")
 
 
+def ratio(width_px: int | None, height_px: int | None) -> str:
+    """A shape class, so that a tile has its place before its picture has arrived."""
+    share = (width_px or 3) / (height_px or 2)
+    return f"r{min(max(round(share * 20) * 5, 40), 300)}"
+
+
+@cache
 def needs(source: str) -> list[str]:
     """The addresses of the scripts that a built script imports, for a page to ask for them along with it."""
     return parts(source)[1:]
@@ -117,7 +125,7 @@ def environment() -> Environment:
         number=i18n.number,
     )
     made.filters.update(dollars=i18n.dollars, month=i18n.month)
-    made.globals.update(static=static, needs=needs, locales=list(i18n.LANGUAGES.items()), days=i18n.days)
+    made.globals.update(static=static, needs=needs, ratio=ratio, locales=list(i18n.LANGUAGES.items()), days=i18n.days)
     return made
 
 
@@ -129,9 +137,12 @@ def page(
     Args:
         here: where a browser gets this page again; needed when it answers a form that was sent elsewhere.
     """
-    asked = URL(scope=request.scope).remove_query_params("lang")
+    asked = URL(scope=request.scope)
+    if "lang" in request.query_params:
+        asked = asked.remove_query_params("lang")
     path = "/" + asked.path.lstrip("/")  # two slashes would name another server
-    address = URL(here or (f"{path}?{asked.query}" if asked.query else path))
+    address = here or (f"{path}?{asked.query}" if asked.query else path)
+    in_language = address + ("&" if "?" in address else "?") + "lang="
     context.setdefault("event", None)
     context.setdefault("undo", _undo(request))
     asker = getattr(request.state, "viewer", None)
@@ -149,8 +160,8 @@ def page(
             locale=i18n.current(),
             path=path,
             # Going back to, or reloading, the answer to a form would send it again; the page's script prevents it.
-            posted_here=str(address) if request.method == "POST" else None,
-            language_urls={code: str(address.include_query_params(lang=code)) for code in i18n.LANGUAGES},
+            posted_here=address if request.method == "POST" else None,
+            language_urls={code: in_language + code for code in i18n.LANGUAGES},
             **context,
         )
     )
