@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from trouvaille.core.live import ARRIVED, LONGEST_S, PAGES_TOLD_PER_S, Hub, Listener
+from trouvaille.core.live import ARRIVED, LONGEST_S, PAGES_TOLD_PER_S, PLACE, Hub, Listener
 
 pytestmark = pytest.mark.anyio
 
@@ -36,10 +36,12 @@ async def test_few_pages_hear_of_others_photos_at_once_and_many_in_turn(
     monkeypatch.setattr(Listener, "offer", note)
     hub = Hub("postgresql://nowhere/none")
     hub._listeners["event:1"] = {Listener() for _ in range(pages)}
-    hub._dispatch(json.dumps({"topic": "event:1", "event": ARRIVED, "data": {}}))
-    assert len(given) == pages
-    assert all((within_s > 0) is waits for within_s in given)
-    assert max(given) <= 1.5 * LONGEST_S
+    for event in (ARRIVED, PLACE):
+        given.clear()
+        hub._dispatch(json.dumps({"topic": "event:1", "event": event, "data": {}}))
+        assert len(given) == pages
+        assert all((within_s > 0) is waits for within_s in given)
+        assert max(given) <= 1.5 * LONGEST_S
     given.clear()
     hub._dispatch(json.dumps({"topic": "event:1", "event": "changed", "data": {}}))
     assert given == [0.0] * pages

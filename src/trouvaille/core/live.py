@@ -22,12 +22,14 @@ from trouvaille.core.errors import N_, Unavailable
 
 log = structlog.get_logger()
 CHANNEL = "trouvaille_live"
-ARRIVED = "arrived"
-"""An event that is told without hurry: there is more of what all may see, and nothing is gone or anybody's own."""
+ARRIVED, PLACE = "arrived", "place"
+"""Events that are told without hurry: there is more of what all may see, and nothing is gone or anybody's own; those
+who wait for their selfie have moved up."""
 LONGEST_S = 15.0
 """However many pages are open: a live wall is one of them."""
 PAGES_TOLD_PER_S = 15
-"""So many pages of a process look for what has arrived in a second; with more open pages, each looks less often."""
+"""So many pages of a process look for what is told without hurry in a second; with more open pages, each looks less
+often. Each look costs what a small page does, and in a rush hundreds wait."""
 
 
 async def publish(session: AsyncSession, topic: str, event: str = "changed", **data: Any) -> None:
@@ -168,7 +170,7 @@ class Hub:
         message = json.loads(payload)
         listeners = self._listeners.get(message["topic"], ())
         within_s = 0.0
-        if message["event"] == ARRIVED and len(listeners) > PAGES_TOLD_PER_S // 2:
+        if message["event"] in (ARRIVED, PLACE) and len(listeners) > PAGES_TOLD_PER_S // 2:
             within_s = min(len(listeners) / PAGES_TOLD_PER_S, LONGEST_S)
         for listener in listeners:
             spread = random.uniform(0.5, 1.5)  # noqa: S311 - not all at the same moment, that is all

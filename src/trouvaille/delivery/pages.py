@@ -281,7 +281,7 @@ class _Told:
         Raises:
             Refused: the guest may not look any more.
         """
-        if messages.keys() == {"place"} and not self._waits:
+        if messages.keys() == {live.PLACE} and not self._waits:
             return []
         told = []
         viewer = await viewer_now(self._request)
@@ -292,7 +292,7 @@ class _Told:
                 told.append(ServerSentEvent(event="enrolment", data=enrolment))
             if self._waits:
                 told += await self._place(session)
-            if self._own is None or messages.keys() - {"place"}:
+            if self._own is None or messages.keys() - {live.PLACE}:
                 told.append(await self._photos(session, event, own=messages.keys() != {live.ARRIVED}))
         return told
 
@@ -303,7 +303,7 @@ class _Told:
             self._waits = self._missed < MISSED_AT_MOST
             return []
         words = stands.in_words() if stands.number > 1 else None
-        return [ServerSentEvent(event="place", data={"number": stands.number, "words": words})]
+        return [ServerSentEvent(event=live.PLACE, data={"number": stands.number, "words": words})]
 
     async def _photos(self, session: AsyncSession, event: Event, *, own: bool) -> ServerSentEvent:
         totals = await overviews_of(self._request).totals(session, event)

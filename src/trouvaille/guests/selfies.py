@@ -223,7 +223,7 @@ async def refuse(session: AsyncSession, enrolment: Enrolment, reason: str) -> No
 async def tell(session: AsyncSession, enrolment: Enrolment) -> None:
     """Tell the guest's open pages what became of a selfie."""
     await live.publish(session, f"guest:{enrolment.guest_id}", "enrolment", state=enrolment.state.value)
-    await live.publish(session, TOPIC, "place")  # everybody behind it moves up
+    await live.publish(session, TOPIC, live.PLACE)  # everybody behind it moves up
 
 
 async def forget_other_enrolments(session: AsyncSession, keep: Enrolment) -> None:
