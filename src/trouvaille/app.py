@@ -33,7 +33,7 @@ from trouvaille.core.live import Hub
 from trouvaille.core.moving import following
 from trouvaille.core.openid import OpenId
 from trouvaille.core.reading import Reader
-from trouvaille.core.rush import Rush
+from trouvaille.core.rush import Answers, Rush
 from trouvaille.core.secrets import Vault, load_key
 from trouvaille.core.snapshots import Reporter
 from trouvaille.core.storage import Storage
@@ -216,7 +216,7 @@ def create_app(settings: Settings) -> FastAPI:
     engine = connect(settings.database_url, pool_size=settings.database_pool_size, application="trouvaille web")
     site = _site(settings, engine)
     sessions = site.sessions
-    rush = Rush(settings.data_dir)
+    rush, answers = Rush(settings.data_dir), Answers()
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(site.vault, public_url) if site.sends_mail else None)
 
@@ -255,6 +255,7 @@ def create_app(settings: Settings) -> FastAPI:
         PhotoLimits(settings.photo_limit_bytes, settings.photo_limit_pixels),
         folder=settings.staging_dir,
         rush=rush,
+        answers=answers,
         kept_hours=settings.uploads_kept_hours,
     )
     app.state.receiver.archives = Archives(site.sessions, site.storage, site.vault, settings.archive_limit_bytes)
@@ -286,7 +287,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(Patience)
     app.add_middleware(logs.RequestLog)
-    app.add_middleware(Metered, rush=rush)
+    app.add_middleware(Metered, rush=rush, answers=answers)
     return app
 
 

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from tests.delivery.test_walls import _jpeg
 from tests.people import Visitor
 from trouvaille.core import rush
-from trouvaille.core.rush import Rush
+from trouvaille.core.rush import Answers, Rush
 from trouvaille.settings import Settings
 from trouvaille.web.metered import Metered
 
@@ -67,7 +67,7 @@ def test_only_answers_to_guests_are_a_sign_and_only_until_they_begin(
 
     routes = [Route(path, answer, methods=["GET", "POST"]) for path in ("/e/{code}", "/studio", "/api/v1/me")]
     monkeypatch.setattr(rush, "SLOW_S", -1)  # whatever it takes is too long
-    site = TestClient(Metered(Starlette(routes=routes), rush=Rush(tmp_path)))
+    site = TestClient(Metered(Starlette(routes=routes), rush=Rush(tmp_path), answers=Answers()))
     for ask in (lambda: site.get("/studio"), lambda: site.get("/api/v1/me"), lambda: site.post("/e/PARTY234")):
         assert ask().status_code == 200
         assert not (tmp_path / "rush").exists()

@@ -59,3 +59,34 @@ class Rush:
             until = monotonic() + most_s
             while self.lasts() and monotonic() < until:  # noqa: ASYNC110 - another process can only be asked
                 await asyncio.sleep(LOOKED_EVERY_S)
+
+
+class Answers:
+    """What people wait for in this process right now: pages and pictures, until their first byte."""
+
+    def __init__(self) -> None:
+        self._open, self._last_at = 0, -LASTS_S
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def begun(self) -> None:
+        """Somebody asks for something."""
+        self._open += 1
+        self._none.clear()
+
+    def ended(self) -> None:
+        """It is there."""
+        self._open -= 1
+        self._last_at = monotonic()
+        if not self._open:
+            self._none.set()
+
+    def came_lately(self) -> bool:
+        """Whether somebody looks at pages."""
+        return self._open > 0 or monotonic() - self._last_at < LASTS_S
+
+    async def let_by(self, most_s: float) -> None:
+        """Wait until nobody waits, but for no longer than this."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                await self._none.wait()

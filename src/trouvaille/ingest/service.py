@@ -22,13 +22,14 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Invalid, NotFound, Refused, Unavailable
 from trouvaille.core.images import EmptyFile, check_size, shown_name
-from trouvaille.core.rush import Rush
+from trouvaille.core.rush import Answers, Rush
 from trouvaille.core.storage import Storage
 from trouvaille.events import rights
 from trouvaille.events.rights import NoSuchEvent, Right
 from trouvaille.events.states import Archived
 from trouvaille.ingest.models import Outcome, Upload
 from trouvaille.ingest.staging import LOCK_PATIENCE_S, Held, NoSuchFile, Staging, Turn
+from trouvaille.ingest.steps import Steps
 from trouvaille.ingest.tus import Metadata
 from trouvaille.photos import intake, quotas
 from trouvaille.photos.intake import Duplicate, Limits, Offer
@@ -97,10 +98,12 @@ class Receiver:
         *,
         folder: Path,
         rush: Rush | None = None,
+        answers: Answers | None = None,
         kept_hours: float = 24,
     ) -> None:
         self.sessions, self.storage, self.limits, self.rush = sessions, storage, limits, rush or Rush()
         self.staging = Staging(folder)
+        self.steps = Steps(answers)
         self.kept_s = kept_hours * 3600
         self.archives: Archives | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
@@ -148,7 +151,7 @@ class Receiver:
             sha256=told.sha256,
             source=Source.COMMAND if by_command else Source.BROWSER,
         )
-        async with transaction(self.sessions) as session:
+        async with self.steps.turn(), transaction(self.sessions) as session:
             await rights.to_change(session, viewer, event_id, Right.UPLOAD)
             if size_bytes == 0:
                 raise EmptyFile
@@ -236,7 +239,7 @@ class Receiver:
     async def _finish(self, upload: Upload, held: Held, turn: Turn | None) -> Finished:
         sha256 = turn.sha256_for(held) if turn else None
         # Who takes a turn has just been asked for their rights.
-        noting = _Noting(upload, was_asked=turn is not None and time.monotonic() - turn.taken_at < MOMENT_S)
+        noting = _Noting(upload, self.steps, was_asked=turn is not None and time.monotonic() - turn.taken_at < MOMENT_S)
         try:
             finished = await self._take_in(upload, held.path, sha256, noting)
         except _OverAlready:
@@ -315,8 +318,8 @@ class _OverAlready(Exception):
 class _Noting:
     """Asks and writes what is the receiver's in the transactions of the photo."""
 
-    def __init__(self, upload: Upload, *, was_asked: bool) -> None:
-        self._upload = upload
+    def __init__(self, upload: Upload, steps: Steps, *, was_asked: bool) -> None:
+        self._upload, self.turn = upload, steps.turn
         self.was_asked = was_asked
         self.is_noted = False
 

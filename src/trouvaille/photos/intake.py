@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -72,6 +73,9 @@ class Within(Protocol):
     @property
     def was_asked(self) -> bool:
         """Whether rights were asked for a moment ago, so that ``first`` need not be called; `_insert` asks for room."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """When a transaction may begin; none waits for anything else but the database."""
 
     async def first(self, session: AsyncSession) -> None:
         """Before anything is kept; may raise what it likes."""
@@ -160,7 +164,7 @@ async def _keep(
     await put(photo.original_key)
     name = safe_file_name(offer.file_name, checked.media_type)
     try:
-        async with transaction(sessions) as session:
+        async with _turn(within), transaction(sessions) as session:
             fresh = await _insert(session, photo.id, offer, name, checked)
             if fresh:
                 await ask_again(session, photo)
@@ -184,6 +188,10 @@ async def _keep(
         raise NoSuchEvent
     async with transaction(sessions) as session:
         return await _meet(session, known, offer)
+
+
+def _turn(within: Within | None) -> AbstractAsyncContextManager[None]:
+    return nullcontext() if within is None else within.turn()
 
 
 async def _ask(sessions: Sessions, offer: Offer, checked: _Checked, within: Within | None) -> Photo | None:

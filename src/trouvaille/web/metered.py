@@ -9,7 +9,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trouvaille.core import metrics, traces
-from trouvaille.core.rush import Rush
+from trouvaille.core.rush import Answers, Rush
 
 # Any word may be a request's method; a label must not.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -19,8 +19,8 @@ UNMATCHED, STATIC, GUESTS = "unmatched", "/static", "/e/"
 class Metered:
     """One count and one duration a request, and a span where traces are sent."""
 
-    def __init__(self, app: ASGIApp, *, rush: Rush) -> None:
-        self.app, self._rush = app, rush
+    def __init__(self, app: ASGIApp, *, rush: Rush, answers: Answers) -> None:
+        self.app, self._rush, self._answers = app, rush, answers
         # Looking a label up costs more than counting; routes and statuses are few.
         self._counters: dict[tuple[str, str, int], Any] = {}
         self._timers: dict[tuple[str, str], Any] = {}
@@ -30,14 +30,18 @@ class Metered:
             return await self.app(scope, receive, send)
         began = perf_counter()
         status, first_s, is_stream = 500, None, False
+        method = scope["method"] if scope["method"] in METHODS else "other"
 
         async def noted(message: Message) -> None:
             nonlocal status, first_s, is_stream
             if message["type"] == "http.response.start":
                 status, first_s, is_stream = message["status"], perf_counter() - began, _is_stream(message)
+                if method == "GET":
+                    self._answers.ended()
             await send(message)
 
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        if method == "GET":
+            self._answers.begun()
         try:
             if traces.enabled():
                 await self._traced(scope, receive, noted, method, lambda: status)
@@ -46,8 +50,10 @@ class Metered:
         finally:
             route, taken_s = route_of(scope), perf_counter() - began
             self._count(method, route, status, first_s if is_stream and first_s is not None else taken_s)
+            if method == "GET" and first_s is None:
+                self._answers.ended()
             # How long a body takes to come or to go depends on the guest's network.
-            if method == "GET" and route.startswith(GUESTS) and first_s is not None:
+            elif method == "GET" and first_s is not None and route.startswith(GUESTS):
                 self._rush.answered(first_s)
 
     async def _traced(self, scope: Scope, receive: Receive, send: Send, method: str, status: Any) -> None:
