@@ -38,6 +38,7 @@ from trouvaille.imports import service as imports
 from trouvaille.imports import tasks as imports_tasks
 from trouvaille.matching import reindex
 from trouvaille.matching import tasks as matching_tasks
+from trouvaille.matching.engine import FaceEngine
 from trouvaille.news import carriers, notices
 from trouvaille.news import tasks as news_tasks
 from trouvaille.photos import mark_tasks, marks
@@ -45,6 +46,7 @@ from trouvaille.photos import service as photos
 from trouvaille.photos import tasks as photos_tasks
 from trouvaille.rekognition import tasks as rekognition_tasks
 from trouvaille.rekognition import upkeep
+from trouvaille.rekognition.service import Rekognition
 from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
 from trouvaille.web import once
@@ -100,22 +102,7 @@ async def run(
     account = await engines.account(settings, sessions)
     faces = engines.chosen(settings, engine or engines.local(settings, threads=concurrency), account)
     memory.give_back()  # compiling the models took much more than what stays
-    vault = Vault(load_key(settings.data_dir / "secret.key"))
-    sender = settings.push_sender(vault)
-    work = Work(
-        sessions=sessions,
-        storage=Storage(settings.photos_url),
-        vault=vault,
-        threads=ThreadPoolExecutor(concurrency, thread_name_prefix="engine"),
-        engine=faces,
-        rekognition=account,
-        relay=settings.relay(),
-        public_url=settings.public_url,
-        imports=settings.imports(),
-        quiet_hours=settings.quiet(),
-        push=PushServices(sender) if sender is not None else None,
-        rush=Rush(settings.data_dir),
-    )
+    work = _work(settings, sessions, faces, account, threads=concurrency)
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(work.vault, public_url) if work.relay is not None else None)
     async with transaction(sessions) as session:
@@ -160,6 +147,27 @@ async def run(
         if account is not None:
             account.close()
         await database.dispose()
+
+
+def _work(
+    settings: Settings, sessions: Sessions, engine: FaceEngine, account: Rekognition | None, *, threads: int
+) -> Work:
+    vault = Vault(load_key(settings.data_dir / "secret.key"))
+    sender = settings.push_sender(vault)
+    return Work(
+        sessions=sessions,
+        storage=Storage(settings.photos_url),
+        vault=vault,
+        threads=ThreadPoolExecutor(threads, thread_name_prefix="engine"),
+        engine=engine,
+        rekognition=account,
+        relay=settings.relay(),
+        public_url=settings.public_url,
+        imports=settings.imports(),
+        quiet_hours=settings.quiet(),
+        push=PushServices(sender) if sender is not None else None,
+        rush=Rush(settings.data_dir),
+    )
 
 
 @asynccontextmanager

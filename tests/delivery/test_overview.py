@@ -2,21 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 
 from tests.delivery.test_walls import _change, _jpeg
 from tests.people import Visitor
-from trouvaille.accounts.models import Role, Staff
-from trouvaille.accounts.service import Viewer
+from tests.rows import party
 from trouvaille.core.db import Sessions, transaction
 from trouvaille.delivery import access, overview
 from trouvaille.delivery.access import Totals
 from trouvaille.delivery.overview import Overviews
-from trouvaille.events import service as events
-from trouvaille.events.models import Event
-from trouvaille.events.plans import EventPlan
 from trouvaille.settings import Settings
 
 
@@ -102,20 +97,11 @@ def test_a_picture_goes_with_its_photo_its_event_and_its_viewer(
     assert visitor().get(thumb).status_code != 200
 
 
-async def _event(sessions: Sessions) -> Event:
-    async with transaction(sessions) as session:
-        staff = Staff(email="a@example.org", display_name="A", password_hash="", role=Role.ORGANISER)
-        session.add(staff)
-        await session.flush()
-        viewer = Viewer(session_id=uuid4(), kind="staff", id=staff.id, display_name="A")
-        return await events.create(session, viewer, EventPlan("Party", "PARTY234"), attest_faces=False)
-
-
 @pytest.mark.anyio
 async def test_of_many_who_come_at_once_one_counts_and_who_only_looks_waits_for_nobody(
     sessions: Sessions, counted: list[object]
 ) -> None:
-    event, overviews = await _event(sessions), Overviews()
+    (_, event), overviews = await party(sessions), Overviews()
 
     async def look() -> Totals:
         async with transaction(sessions) as session:

@@ -3,17 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from itertools import product
-from uuid import uuid4
 
 import pytest
 
 from tests.people import Visitor
-from trouvaille.accounts.models import Role, Staff
-from trouvaille.accounts.service import Viewer
+from tests.rows import party
 from trouvaille.core.db import Sessions, transaction
-from trouvaille.events import service as events
 from trouvaille.events.models import Event, EventState
-from trouvaille.events.plans import EventPlan
 from trouvaille.events.states import MOVES, WrongMove, move
 
 Visitors = Callable[[], Visitor]
@@ -128,12 +124,7 @@ def test_staff_read_an_archived_event_and_change_nothing(owner: Visitor) -> None
 
 @pytest.mark.anyio
 async def test_of_two_who_move_an_event_at_once_one_is_told_to_look_again(sessions: Sessions) -> None:
-    async with transaction(sessions) as session:
-        staff = Staff(email="a@example.org", display_name="A", password_hash="", role=Role.ORGANISER)
-        session.add(staff)
-        await session.flush()
-        viewer = Viewer(session_id=uuid4(), kind="staff", id=staff.id, display_name="A")
-        event = await events.create(session, viewer, EventPlan("Party", "PARTY234"), attest_faces=False)
+    viewer, event = await party(sessions)
 
     async def go(to: EventState, ready: asyncio.Barrier) -> None:
         async with transaction(sessions) as session:

@@ -4,17 +4,13 @@ import asyncio
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import uuid4
 
 import psycopg
 import pytest
 
 from tests.people import Visitor
-from trouvaille.accounts.models import Role, Staff
-from trouvaille.accounts.service import Viewer
+from tests.rows import party
 from trouvaille.core.db import Sessions, transaction
-from trouvaille.events import service as events
-from trouvaille.events.plans import EventPlan
 from trouvaille.guests import messages
 from trouvaille.guests.messages import AT_MOST, LONGEST, WITHIN
 from trouvaille.guests.models import Guest, Message
@@ -103,12 +99,8 @@ def test_one_who_is_no_guest_writes_nothing(owner: Visitor, visitor: Visitors) -
 
 @pytest.mark.anyio
 async def test_of_many_messages_at_the_same_moment_no_more_are_kept_than_may_be(sessions: Sessions) -> None:
+    _, event = await party(sessions)
     async with transaction(sessions) as session:
-        staff = Staff(email="a@example.org", display_name="A", password_hash="", role=Role.ORGANISER)
-        session.add(staff)
-        await session.flush()
-        viewer = Viewer(session_id=uuid4(), kind="staff", id=staff.id, display_name="A")
-        event = await events.create(session, viewer, EventPlan("Party", "PARTY234"), attest_faces=False)
         guest = Guest(event_id=event.id, username="rose", email="r@example.org", display_name="Rose", password_hash="")
         session.add(guest)
 
