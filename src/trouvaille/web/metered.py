@@ -35,9 +35,9 @@ class Metered:
         async def noted(message: Message) -> None:
             nonlocal status, first_s, is_stream
             if message["type"] == "http.response.start":
-                status, first_s, is_stream = message["status"], perf_counter() - began, _is_stream(message)
-                if method == "GET":
+                if method == "GET" and first_s is None:
                     self._answers.ended()
+                status, first_s, is_stream = message["status"], perf_counter() - began, _is_stream(message)
             await send(message)
 
         if method == "GET":
@@ -50,11 +50,14 @@ class Metered:
         finally:
             route, taken_s = route_of(scope), perf_counter() - began
             self._count(method, route, status, first_s if is_stream and first_s is not None else taken_s)
-            if method == "GET" and first_s is None:
-                self._answers.ended()
-            # How long a body takes to come or to go depends on the guest's network.
-            elif method == "GET" and first_s is not None and route.startswith(GUESTS):
-                self._rush.answered(first_s)
+            if method == "GET":
+                self._ended(route, first_s)
+
+    def _ended(self, route: str, first_s: float | None) -> None:
+        if first_s is None:  # no answer came at all
+            self._answers.ended()
+        elif route.startswith(GUESTS):  # how long a body takes depends on the guest's network
+            self._rush.answered(first_s)
 
     async def _traced(self, scope: Scope, receive: Receive, send: Send, method: str, status: Any) -> None:
         parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
