@@ -243,7 +243,12 @@ function awaitAnswer(): void {
     told = performance.now();
     if (at.words) find("[data-wait-advice]", root).textContent = at.words;
   };
-  listen(`${base}/live?place=true`, { enrolment: tryAsking, place: stands }, tryAsking, tryAsking);
+  // What became of it may not get through at the first attempt.
+  const decided = (): void => {
+    told = -TRUST_MS;
+    tryAsking();
+  };
+  listen(`${base}/live?place=true`, { enrolment: decided, place: stands }, tryAsking, tryAsking);
   setInterval(() => performance.now() - told >= TRUST_MS && tryAsking(), ASK_AGAIN_MS);
 }
 
