@@ -203,10 +203,10 @@ def _routes() -> tuple[BaseRoute, ...]:
 def warm_up() -> None:
     """Prepare what is the same in all web processes, before they are forked from this one."""
     _routes()
-    for name in environment().list_templates():
-        environment().get_template(name)
-    for locale in i18n.LANGUAGES:
-        i18n.catalogue(locale)
+    # Those of the other languages are compiled as they are asked for.
+    templates = environment(i18n.current())
+    for name in templates.list_templates():
+        templates.get_template(name)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -222,7 +222,6 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        environment()
         traces.configure("web")
         async with site.hub, app.state.reporter, following(sessions, site.storage):
             sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver, settings.database_url or ""))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import ARRAY, LargeBinary, any_, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +17,7 @@ from trouvaille.accounts.models import Attempts
 from trouvaille.core.clock import now
 from trouvaille.core.db import Sessions, statement_alone, transaction
 from trouvaille.core.errors import N_, TooMany
+from trouvaille.core.reading import Prepared, all_in, place
 
 FORGOTTEN_AFTER = timedelta(days=2)
 
@@ -139,13 +140,14 @@ async def charge(sessions: Sessions, charges: Charges) -> float:
     return max(charges[bytes(key)].wait_s(level) for key, level in counted)
 
 
-def _left_s(row: Attempts, pace: Pace, moment: datetime) -> float:
-    return max(0.0, pace.wait_s(row.level) - _passed_s(row, moment))
+_COUNTS = Prepared(
+    select(Attempts.key, Attempts.level, Attempts.at).where(Attempts.key == any_(place("keys", ARRAY(LargeBinary()))))
+)
 
 
-def _passed_s(row: Attempts, moment: datetime) -> float:
+def _left_s(level: float, at: datetime, pace: Pace, moment: datetime) -> float:
     # Another machine's clock may be ahead of ours.
-    return max(0.0, (moment - row.at).total_seconds())
+    return max(0.0, pace.wait_s(level) - max(0.0, (moment - at).total_seconds()))
 
 
 async def check(sessions: Sessions, charges: Charges) -> None:
@@ -155,8 +157,8 @@ async def check(sessions: Sessions, charges: Charges) -> None:
         TooOften
     """
     async with transaction(sessions) as session:
-        found, moment = list(await session.scalars(select(Attempts).where(Attempts.key.in_(list(charges))))), now()
-    wait_s = max((_left_s(row, charges[row.key], moment) for row in found), default=0.0)
+        found, moment = await all_in(session, _COUNTS, keys=list(charges)), now()
+    wait_s = max((_left_s(level, at, charges[bytes(key)], moment) for key, level, at in found), default=0.0)
     if wait_s > 0:
         raise TooOften(wait_s)
 

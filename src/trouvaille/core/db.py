@@ -1,5 +1,6 @@
 """The database: declarative base, engine, sessions, and locks that end with their transaction."""
 
+import asyncio
 import re
 import select
 from collections.abc import AsyncIterator
@@ -108,7 +109,22 @@ def _refuse_dead(connection: DBAPIConnection, _record: ConnectionPoolEntry, _pro
 _HARMLESS: Final = frozenset(
     (
         *("all", "and", "any", "array", "as", "by", "case", "cast", "distinct", "else", "exists", "extract", "filter"),
-        *("from", "in", "lateral", "not", "on", "or", "over", "select", "then", "union", "values", "varchar", "when"),
+        *(
+            "from",
+            "in",
+            "join",
+            "lateral",
+            "not",
+            "on",
+            "or",
+            "over",
+            "select",
+            "then",
+            "union",
+            "values",
+            "varchar",
+            "when",
+        ),
         *("where", "bit_xor", "bool_or", "coalesce", "count", "greatest", "halfvec_send", "hashtextextended"),
         *("jsonb_build_array", "lag", "least", "length", "lower", "make_interval", "max", "min", "now", "replace"),
         *("row_number", "sum", "timezone", "upper"),
@@ -153,9 +169,20 @@ def sessions_of(engine: AsyncEngine) -> Sessions:
 
 @asynccontextmanager
 async def transaction(sessions: Sessions) -> AsyncIterator[AsyncSession]:
-    """One transaction: committed when the block ends well, rolled back otherwise."""
-    async with sessions() as session, session.begin():
+    """One transaction: committed when the block ends well, rolled back otherwise.
+
+    As ``sessions.begin()`` does it, without a task for closing what holds no connection any more.
+    """
+    session = sessions()
+    try:
         yield session
+        if session.in_transaction():
+            await session.commit()
+    except BaseException:
+        # A task that is being cancelled would not wait until the connection has gone back.
+        await asyncio.shield(asyncio.ensure_future(session.close()))
+        raise
+    session.sync_session.close()
 
 
 @asynccontextmanager
@@ -164,6 +191,13 @@ async def statement_alone(sessions: Sessions) -> AsyncIterator[AsyncSession]:
     async with sessions() as session:
         await session.connection(execution_options={_ALONE: True})
         yield session
+
+
+async def reading_connection(session: AsyncSession) -> Any:
+    """The psycopg connection of this session, for a SELECT that needs no transaction."""
+    held = (await session.connection()).sync_connection
+    assert held is not None
+    return held.connection.driver_connection
 
 
 async def raw_connection(session: AsyncSession) -> Any:

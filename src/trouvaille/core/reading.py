@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from sqlalchemy import BindParameter, Dialect, Float, Numeric, Select, bindparam
+from sqlalchemy import ARRAY, BindParameter, Dialect, Float, Numeric, Select, bindparam
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.types import TypeEngine
 from sqlalchemy.util import await_only, greenlet_spawn
+
+from trouvaille.core.db import only_reads, reading_connection
 
 _ATTEMPTS = 2
 """Nothing is changed by a SELECT, so one that met a connection which has just died is sent again."""
@@ -30,10 +32,13 @@ class Prepared:
     """A SELECT that is turned into SQL once; values that are written into it stay in it."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
-        """Raises ValueError when a moment is written into the statement: it would stay the present one for ever."""
+        """Raises ValueError when it needs a transaction, or when a moment is written into it: it would stay the present
+        one for ever."""
         dialect: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
         compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         self.sql = str(compiled)
+        if not only_reads(self.sql):
+            raise ValueError("a prepared statement that does more than read, or calls what `core.db` does not know")
         self._fixed: dict[str, Any] = {}
         self._writers: dict[str, Callable[[Any], Any] | None] = {}
         for name, value in compiled.params.items():
@@ -50,7 +55,7 @@ class Prepared:
             (number, read)
             for number, column in enumerate(statement.selected_columns)
             # Numbers are the driver's; SQLAlchemy would ask by which it came.
-            if not isinstance(column.type, Numeric | Float)
+            if not isinstance(column.type.item_type if isinstance(column.type, ARRAY) else column.type, Numeric | Float)
             and (read := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
         ]
 
@@ -112,10 +117,32 @@ class Reader:
 
 
 async def first_in(session: AsyncSession, wanted: Prepared, **given: Any) -> tuple[Any, ...] | None:
-    """The first row as a session sees it, or None: for what is asked often where a session is open already."""
-    connection = await session.connection()
-    row = (await connection.exec_driver_sql(wanted.sql, wanted.places(given))).first()
+    """The first row as a session sees it, or None: for what is asked often where a session is open already.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: the database is away.
+    """
+    driver = await reading_connection(session)
+    try:
+        row = await _one(driver, wanted.sql, wanted.places(given))
+    except psycopg.OperationalError as error:
+        raise OperationalError(wanted.sql, None, error) from error
     return None if row is None else wanted.read(row)
+
+
+async def all_in(session: AsyncSession, wanted: Prepared, **given: Any) -> list[tuple[Any, ...]]:
+    """All rows as a session sees them, as ``first_in`` gives the first.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: the database is away.
+    """
+    driver = await reading_connection(session)
+    try:
+        cursor = await driver.execute(wanted.sql, wanted.places(given))
+        rows = await cursor.fetchall()
+    except psycopg.OperationalError as error:
+        raise OperationalError(wanted.sql, None, error) from error
+    return [wanted.read(row) for row in rows]
 
 
 async def _one(driver: psycopg.AsyncConnection[Any], sql: str, places: dict[str, Any]) -> Sequence[Any] | None:

@@ -1,8 +1,11 @@
 """What a viewer may see of an event: the one place that every gallery, picture and download asks."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -60,15 +63,55 @@ class Show(StrEnum):
     ALL = "all"
 
 
+@dataclass(slots=True)
+class Listed:
+    """A photo in a list: what a tile and the way home of it are made of. Making rows of the table of them would take
+    half of a page's time, and most tiles have been made before: what ``changed_in`` says is the same is the same."""
+
+    id: UUID
+    changed_in: int
+    file_name: str
+    size_bytes: int
+    width_px: int | None
+    height_px: int | None
+    placeholder: bytes | None
+    taken_at: datetime | None
+    shown_at: datetime
+    uploaded_by: UUID | None
+    renditions_json: str
+    blanks_json: str | None
+
+    @property
+    def renditions(self) -> dict[str, dict[str, Any]]:
+        """As ``Photo`` has them."""
+        return json.loads(self.renditions_json)  # type: ignore[no-any-return]
+
+    @property
+    def blanks(self) -> dict[str, Any] | None:
+        """As ``Photo`` has them."""
+        return None if self.blanks_json is None else json.loads(self.blanks_json)
+
+
+_LISTED = (
+    *(Photo.id, Photo.changed_in, Photo.file_name, Photo.size_bytes, Photo.width_px, Photo.height_px),
+    *(Photo.placeholder, Photo.taken_at, Photo.shown_at, Photo.uploaded_by),
+    *(cast(Photo.renditions, Text), cast(Photo.blanks, Text)),
+)
+
+Pictured = Photo | Listed
+"""What delivering a photo takes: a row of the table, or a line of a list."""
+Which = TypeVar("Which", bound=Pictured, covariant=True)  # noqa: PLC0105 - it says more than Which_co
+
+
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Generic[Which]):
     """A photo as one guest sees it. ``face_box``: left, top, right, bottom as fractions of the photo.
 
     ``veiled`` names the renditions that they see instead, where others don't want their face shown; ``veil`` is what
     became of their own wish to be hidden; ``is_given``: the organiser found them in it by hand.
     """
 
-    photo: Photo
+    photo: Which
     tier: Tier | None
     verdict: Verdict | None
     face_box: list[float] | None
@@ -190,11 +233,30 @@ def photos_seen(
     event: Event | AnyEvent, guest: Viewer | AnyGuest | None, show: Show | None
 ) -> Select[*tuple[Any, ...]]:
     """The photos that somebody sees, with all that ``seen`` needs, in no order."""
+    wanted = select(Photo, Match, Face.box_xyxy, _liked(guest), VeiledPhoto, Veil.state)
+    return _with_all_of_it(wanted, event, guest, show)
+
+
+def photos_listed(
+    event: Event | AnyEvent, guest: Viewer | AnyGuest | None, show: Show | None
+) -> Select[*tuple[Any, ...]]:
+    """The same with what ``listed`` needs."""
+    veiled = (VeiledPhoto.version, VeiledPhoto.guest_ids, VeiledPhoto.faces)
+    matched = (Match.tier, Match.verdict, Match.given_at, Face.box_xyxy)
+    wanted = select(*matched, _liked(guest), *veiled, Veil.state, *_LISTED)
+    return _with_all_of_it(wanted, event, guest, show)
+
+
+def _liked(guest: Viewer | AnyGuest | None) -> ColumnElement[bool]:
+    return _kept(guest) if guest is not None else false()
+
+
+def _with_all_of_it(
+    wanted: Select[*tuple[Any, ...]], event: Event | AnyEvent, guest: Viewer | AnyGuest | None, show: Show | None
+) -> Select[*tuple[Any, ...]]:
     theirs = Match.guest_id == guest.id if guest is not None else false()
-    liked = _kept(guest) if guest is not None else false()
     return (
-        select(Photo, Match, Face.box_xyxy, liked, VeiledPhoto, Veil.state)
-        .select_from(Photo)
+        wanted.select_from(Photo)
         .outerjoin(Match, and_(Match.photo_id == Photo.id, theirs))
         .outerjoin(Face, and_(Face.event_id == event.id, Face.id == Match.face_id))
         .outerjoin(VeiledPhoto, VeiledPhoto.photo_id == Photo.id)
@@ -203,7 +265,7 @@ def photos_seen(
     )
 
 
-def seen(guest: Viewer | None, row: Row[*tuple[Any, ...]]) -> Seen:
+def seen(guest: Viewer | None, row: Row[*tuple[Any, ...]]) -> Seen[Photo]:
     """A row of ``photos_seen``."""
     photo, match, box, liked, veiled, asked = row
     return Seen(
@@ -218,7 +280,16 @@ def seen(guest: Viewer | None, row: Row[*tuple[Any, ...]]) -> Seen:
     )
 
 
-async def one_photo(session: AsyncSession, event: Event, guest: Viewer | None, photo_id: UUID) -> Seen:
+def listed(guest: Viewer | None, row: Sequence[Any]) -> Seen[Listed]:
+    """A row of ``photos_listed``."""
+    tier, verdict, given_at, box, liked, version, guest_ids, faces, veil, *columns = row
+    veiled = None
+    if version is not None:
+        veiled = veils.version_for_guest(version, guest_ids, faces, guest.id if guest is not None else None)
+    return Seen(Listed(*columns), tier, verdict, box, bool(liked), veiled, veil, given_at is not None)
+
+
+async def one_photo(session: AsyncSession, event: Event, guest: Viewer | None, photo_id: UUID) -> Seen[Photo]:
     """A photo that this guest may see.
 
     Raises:
@@ -327,12 +398,12 @@ async def works_with(session: AsyncSession, viewer: Viewer | None, event: Event,
     return is_own or Right.MANAGE in theirs
 
 
-def blanks_for_guests(event: Event, photo: Photo) -> list[Blank] | None:
+def blanks_for_guests(event: Event, photo: Pictured) -> list[Blank] | None:
     """What is covered in an original before a guest gets it; None where they get no original of this photo."""
     return [] if event.camera_data else blanks.read(photo.blanks)
 
 
-def has_whole(event: Event, photo: Photo) -> bool:
+def has_whole(event: Event, photo: Pictured) -> bool:
     """Whether there is more than the size of pages for guests to take home, where they may.
 
     Of an event with a mark that is the marked rendition in full size, once it is made: never the original.

@@ -70,14 +70,14 @@ async def _viewer(viewer: AnyViewer, event: ThisEvent) -> Viewer:
 GuestViewer = Annotated[Viewer, Depends(_viewer)]
 
 
-async def _seen(session: Session, event: ThisEvent, guest: GuestViewer, photo_id: UUID) -> Seen:
+async def _seen(session: Session, event: ThisEvent, guest: GuestViewer, photo_id: UUID) -> Seen[Photo]:
     return await access.one_photo(session, event, guest, photo_id)
 
 
-ThisPhoto = Annotated[Seen, Depends(_seen)]
+ThisPhoto = Annotated[Seen[Photo], Depends(_seen)]
 
 
-def _shaped(request: Request, event: Event, seen: Seen) -> GuestPhotoOut:
+def _shaped(request: Request, event: Event, seen: Seen[Photo]) -> GuestPhotoOut:
     shown, here = views.item(event, seen), address_of(request)
     return GuestPhotoOut(
         id=seen.photo.id,

@@ -25,12 +25,11 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import load_only
 
 from trouvaille.accounts.models import Staff
 from trouvaille.accounts.service import Viewer
-from trouvaille.core.reading import place
-from trouvaille.delivery.access import AnyEvent, AnyGuest, Seen, Show, photos_seen, seen, visible
+from trouvaille.core.reading import Prepared, all_in, place
+from trouvaille.delivery.access import AnyEvent, AnyGuest, Listed, Pictured, Seen, Show, listed, photos_listed, visible
 from trouvaille.events.models import Event, Gallery
 from trouvaille.photos.models import Photo
 
@@ -74,7 +73,7 @@ class Wish:
 class Page:
     """Some photos of a list, and the last one when there may be more."""
 
-    photos: list[Seen]
+    photos: list[Seen[Listed]]
     next_after: UUID | None
 
 
@@ -117,13 +116,6 @@ def _ordered(query: Select[*tuple[Any, ...]], sort: Sort) -> Select[*tuple[Any, 
     return query.order_by(Photo.shown_at.desc(), Photo.id.desc())
 
 
-# What a tile and the way home of a photo are made of; the rest of its columns would take a fifth of a page's time.
-_SHOWN = (
-    *(Photo.id, Photo.event_id, Photo.file_name, Photo.size_bytes, Photo.width_px, Photo.height_px),
-    *(Photo.placeholder, Photo.renditions, Photo.blanks, Photo.taken_at, Photo.shown_at, Photo.uploaded_by),
-)
-
-
 async def gallery(
     session: AsyncSession,
     event: Event,
@@ -153,16 +145,16 @@ async def gallery(
         wish.sort,
         frozenset(name for name, value in given.items() if value is not None),
     )
-    photos = [seen(guest, row) for row in await session.execute(query, given)]
+    photos = [listed(guest, row) for row in await all_in(session, query, **given)]
     more = len(photos) > limit or (through is not None and bool(photos))
     return Page(photos[:limit], photos[:limit][-1].photo.id if more else None)
 
 
 @lru_cache(256)
-def _query(all_see: Gallery, show: Show, sort: Sort, given: frozenset[str]) -> Select[*tuple[Any, ...]]:
+def _query(all_see: Gallery, show: Show, sort: Sort, given: frozenset[str]) -> Prepared:
     """The statement of a list, whose places are named as in ``given``: making it takes longer than asking it."""
     guest = AnyGuest(place("guest", Uuid())) if "guest" in given else None
-    query = _ordered(photos_seen(AnyEvent(place("event", Uuid()), all_see), guest, show), sort)
+    query = _ordered(photos_listed(AnyEvent(place("event", Uuid()), all_see), guest, show), sort)
     if "by" in given:
         query = query.where(Photo.uploaded_by == place("by", Uuid()))
     if "first" in given:
@@ -172,7 +164,7 @@ def _query(all_see: Gallery, show: Show, sort: Sort, given: frozenset[str]) -> S
         query = query.where(_beyond(place("after", Uuid()), sort))
     if "through" in given:
         query = query.where(not_(_beyond(place("through", Uuid()), sort)))
-    return query.options(load_only(*_SHOWN)).limit(place("limit", Integer()))
+    return Prepared(query.limit(place("limit", Integer())))
 
 
 async def gone(session: AsyncSession, event: Event, guest: Viewer | None, wish: Wish, ids: list[UUID]) -> list[UUID]:
@@ -227,7 +219,7 @@ async def moments(session: AsyncSession, event: Event, guest: Viewer | None, sho
     return [Moment(first, last, count) for first, last, count in rows]
 
 
-async def photographers_in(session: AsyncSession, photos: Sequence[Photo]) -> list[tuple[UUID, str, int]]:
+async def photographers_in(session: AsyncSession, photos: Sequence[Pictured]) -> list[tuple[UUID, str, int]]:
     """``photographers`` of photos that are at hand; none where one person took them all, who need not be asked for."""
     counted = Counter(photo.uploaded_by for photo in photos if photo.uploaded_by is not None)
     if len(counted) < 2:
@@ -237,7 +229,7 @@ async def photographers_in(session: AsyncSession, photos: Sequence[Photo]) -> li
     return [(staff_id, name, counted[staff_id]) for staff_id, name in rows]
 
 
-def moments_in(event: Event, photos: Sequence[Photo]) -> list[Moment]:
+def moments_in(event: Event, photos: Sequence[Pictured]) -> list[Moment]:
     """``moments`` of photos that are at hand."""
     zone, made = ZoneInfo(event.time_zone), list[Moment]()
     for taken in sorted(

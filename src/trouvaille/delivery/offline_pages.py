@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from trouvaille.delivery import lists, views
-from trouvaille.delivery.access import Seen, Show
+from trouvaille.delivery.access import Listed, Seen, Show
 from trouvaille.delivery.lists import Wish
 from trouvaille.delivery.pages import GuestViewer, ThisEvent
 from trouvaille.delivery.pictures import rendition_for
@@ -49,11 +49,11 @@ def _version(event: Event) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
 
-def _photo(event: Event, seen: Seen) -> dict[str, Any]:
+def _photo(event: Event, seen: Seen[Listed]) -> dict[str, Any]:
     item = views.item(event, seen)
     return {
         "thumb": item.thumb_url,
-        "tag": rendition_for(seen.photo, seen.veiled, "thumb").etag(seen.photo),
+        "tag": rendition_for(seen.photo, seen.veiled, "thumb").etag(seen.photo.id),
         "width": item.width_px,
         "height": item.height_px,
         "about": item.described,

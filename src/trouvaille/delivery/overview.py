@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Uuid, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from trouvaille.core.reading import Prepared, first_in, place
 from trouvaille.delivery import access, lists
 from trouvaille.delivery.access import Show, Totals
 from trouvaille.delivery.lists import Moment
 from trouvaille.events.models import Event
 from trouvaille.photos.models import Photo
 
+_LAST_CHANGE = Prepared(select(func.max(Photo.changed_in)).where(Photo.event_id == place("event", Uuid())))
 KEPT_S = 2.0
 KEPT_TIMES = 20.0
 """So many times as long as counting took, where that is more than ``KEPT_S``."""
@@ -83,7 +85,7 @@ class Overviews:
 
     async def _present(self, session: AsyncSession, event: Event) -> _Kept:
         """What is kept of an event as it is now; empty once it has changed."""
-        last_change = await session.scalar(select(func.max(Photo.changed_in)).where(Photo.event_id == event.id))
+        last_change = await first_in(session, _LAST_CHANGE, event=event.id)
         stands_for = (last_change, event.gallery, event.time_zone)
         kept = self._kept.get(event.id)
         if kept is None or kept.stands_for != stands_for or kept.until < monotonic():

@@ -135,7 +135,7 @@ class Content:
         return sum_key(self.key, self.blanks)
 
 
-def content_of(event: Event, seen: Seen, size: Downloads) -> Content | None:
+def content_of(event: Event, seen: Seen[Photo], size: Downloads) -> Content | None:
     """What a viewer gets of a photo in a ZIP of this size; None for nothing."""
     allowed, photo = views.sizes_allowed(event, seen), seen.photo
     if not allowed:

@@ -16,7 +16,7 @@ from trouvaille.core import live
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Invalid, TooMany
 from trouvaille.delivery import access, keepsakes, lists, views
-from trouvaille.delivery.access import Counts, Show, Totals
+from trouvaille.delivery.access import Counts, Listed, Show, Totals
 from trouvaille.delivery.keepsakes import ids_in
 from trouvaille.delivery.lists import Sort, Wish
 from trouvaille.delivery.overview import Filters, Overviews
@@ -28,7 +28,6 @@ from trouvaille.guests.queueing import TOPIC, SelfieQueue
 from trouvaille.matching import service as matching
 from trouvaille.matching.models import Verdict
 from trouvaille.news import service as news
-from trouvaille.photos.models import Photo
 from trouvaille.web.forms import typed
 from trouvaille.web.i18n import settle
 from trouvaille.web.inside import inside
@@ -40,6 +39,7 @@ router = APIRouter(include_in_schema=False, prefix="/e/{code}")
 FIRST, NEXT = 48, 60
 """Photos a piece. The first one ends so far below a phone's screen that the next is not asked for until one scrolls
 (`frontend/parts/tiles.ts`); most who open a page look at no more of it."""
+FIRST_SCREEN = 12
 STREAMS_PER_GUEST = 8
 MISSED_AT_MOST = 3
 ANSWERS: dict[str, Verdict | None] = {"yes": Verdict.YES, "no": Verdict.NO, "undo": None}
@@ -109,12 +109,15 @@ async def gallery(
         session, event, guest, wish, limit=NEXT if after else FIRST, after=after, through=through
     )
     here = f"/e/{event.code}/photos"
+    if wish.show is Show.MAYBE:
+        photos: list[Any] = [views.item(event, seen, wish) for seen in shown.photos]
+    else:
+        photos = [*views.tiles(event, shown.photos, wish, first=0 if after else FIRST_SCREEN)]
     context: dict[str, Any] = {
         "event": event,
         "show": wish.show.value,
-        "photos": [views.item(event, seen, wish) for seen in shown.photos],
+        "photos": photos,
         "is_guest": guest is not None,
-        "is_start": after is None,
         "next_url": f"{here}?{views.query_of(wish, after=shown.next_after)}" if shown.next_after else None,
     }
     if request.headers.get("x-fragment") == "1":
@@ -162,7 +165,7 @@ async def _overview(
     event: Event,
     guest: Viewer | None,
     show: Show,
-    all_of_it: list[Photo] | None,
+    all_of_it: list[Listed] | None,
 ) -> tuple[Totals, Filters]:
     """How many photos there are, and by whom and when those of a part of the gallery are.
 

@@ -18,7 +18,7 @@ from trouvaille.events import service as events
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.blanks import covered
 from trouvaille.photos.models import Photo
-from trouvaille.photos.renditions import FULL, VEILED, Stored, stored
+from trouvaille.photos.renditions import FULL, VEILED, Stored, named
 from trouvaille.web import whose
 from trouvaille.web.site import Session, Site, ThisSite
 
@@ -56,9 +56,9 @@ async def veiled(session: AsyncSession, viewer: Viewer | None, event: Event, pho
     return await veils.version_for(session, viewer, photo, plain=plain)
 
 
-def rendition_for(photo: Photo, version: str | None, name: str) -> Stored:
+def rendition_for(photo: access.Pictured, version: str | None, name: str) -> Stored:
     """A rendition of a photo as it is, or of the version without some faces."""
-    return stored(photo, name if version is None else VEILED + name)
+    return named(photo.renditions, name if version is None else VEILED + name)
 
 
 def is_known(request: Request, etag: str) -> bool:
@@ -115,7 +115,7 @@ async def rendition(
 
 async def sent(request: Request, site: Site, photo: Photo, found: Stored, of_whom: dict[str, str]) -> Response:
     """A rendition's bytes, or that the browser has them."""
-    tag = found.etag(photo)
+    tag = found.etag(photo.id)
     headers = {"ETag": tag, "Cache-Control": KEEP, **of_whom}
     if is_known(request, tag):
         return Response(status_code=304, headers=headers)

@@ -38,8 +38,13 @@ def for_guest(veiled: VeiledPhoto | None, guest_id: UUID | None) -> str | None:
     """
     if veiled is None:
         return None
-    alone = guest_id is not None and veiled.faces == 1 and veiled.guest_ids == [guest_id]
-    return None if alone else veiled.version
+    return version_for_guest(veiled.version, veiled.guest_ids, veiled.faces, guest_id)
+
+
+def version_for_guest(version: str, guest_ids: list[UUID], faces: int, guest_id: UUID | None) -> str | None:
+    """``for_guest`` of the columns of a veiled photo."""
+    alone = guest_id is not None and faces == 1 and guest_ids == [guest_id]
+    return None if alone else version
 
 
 async def version_for(session: AsyncSession, viewer: Viewer | None, photo: Photo, *, plain: bool) -> str | None:

@@ -79,7 +79,7 @@ async def picture(
     slide = await walls.slide(session, event, wall, photo_id)
     view = rendition_for(slide.photo, slide.veiled, "view")
     # A screen shows each photo again and again; asking whether it may still is cheap, sending it each time is not.
-    headers = {**HEADERS, "Cache-Control": KEEP, "ETag": view.etag(slide.photo)}
+    headers = {**HEADERS, "Cache-Control": KEEP, "ETag": view.etag(slide.photo.id)}
     if is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(await site.storage.get(view.key(slide.photo)), media_type="image/jpeg", headers=headers)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import ARRAY, Select, Uuid, any_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import undo
@@ -16,6 +16,7 @@ from trouvaille.core.erase import erase
 from trouvaille.core.errors import N_, Invalid, NotFound
 from trouvaille.core.images import check_image, safe_file_name
 from trouvaille.core.jobs import PHOTOS, defer
+from trouvaille.core.reading import place
 from trouvaille.core.storage import Storage
 from trouvaille.events import rights
 from trouvaille.events.models import Event, EventPicture, PictureKind, PictureState
@@ -67,13 +68,17 @@ async def shown(session: AsyncSession, event_id: UUID) -> dict[str, EventPicture
     return (await shown_of(session, [event_id])).get(event_id, {})
 
 
+# Every first page of an event asks this; making the statement would take as long as asking it.
+_READY = (
+    select(EventPicture)
+    .where(EventPicture.event_id == any_(place("events", ARRAY(Uuid()))), EventPicture.state == PictureState.READY)
+    .order_by(EventPicture.created_at)
+)
+
+
 async def shown_of(session: AsyncSession, event_ids: Iterable[UUID]) -> dict[UUID, dict[str, EventPicture]]:
     """The pictures that pages show of several events at once."""
-    rows = await session.scalars(
-        select(EventPicture)
-        .where(EventPicture.event_id.in_(list(event_ids)), EventPicture.state == PictureState.READY)
-        .order_by(EventPicture.created_at)
-    )
+    rows = await session.scalars(_READY, {"events": list(event_ids)})
     found: dict[UUID, dict[str, EventPicture]] = {}
     for picture in rows:
         found.setdefault(picture.event_id, {})[picture.kind.value] = picture

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Uuid, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, NotFound
+from trouvaille.core.reading import Prepared, first_in, place
 from trouvaille.core.secrets import Vault
 from trouvaille.core.webpush import Sender
 from trouvaille.guests.models import Guest
@@ -18,6 +19,10 @@ from trouvaille.news.devices import Devices
 from trouvaille.news.models import News, Stop
 
 NOTED_EVERY = timedelta(minutes=2)
+# Asked with every page of photos.
+_OF_GUEST = News.guest_id == place("guest", Uuid())
+_SEEN = Prepared(select(News.seen_at, News.known, News.stopped).where(_OF_GUEST))
+_MAIL = Prepared(select(News.mail, News.bounced).where(_OF_GUEST))
 
 
 class NoSuchLink(NotFound):
@@ -32,14 +37,15 @@ async def seen(session: AsyncSession, event_id: UUID, guest_id: UUID, mine: int)
     A page never waits for this: while the round holds the guest's row, the next look notes it.
     """
     moment = now()
-    known = await session.get(News, guest_id)
-    if known is None:
+    row = await first_in(session, _SEEN, guest=guest_id)
+    if row is None:
         fresh = {"guest_id": guest_id, "event_id": event_id, "mail": True, "known": mine, "counted": mine}
         fresh |= {"seen_at": moment, "unanswered": 0, "check_at": moment}
         await session.execute(insert(News).values(fresh).on_conflict_do_nothing())
         return
-    fresh_enough = known.seen_at is not None and known.seen_at > moment - NOTED_EVERY
-    if fresh_enough and known.known == mine and known.stopped is not Stop.UNSEEN:
+    seen_at, known, stopped = row
+    fresh_enough = seen_at is not None and seen_at > moment - NOTED_EVERY
+    if fresh_enough and known == mine and stopped is not Stop.UNSEEN:
         return
     free = select(News.guest_id).where(News.guest_id == guest_id).with_for_update(skip_locked=True).scalar_subquery()
     noted = {"known": mine, "counted": mine, "seen_at": moment, "unanswered": 0}
@@ -49,7 +55,7 @@ async def seen(session: AsyncSession, event_id: UUID, guest_id: UUID, mine: int)
         .values(**noted, pending_since=None, changed_at=None, check_at=moment)
         .execution_options(synchronize_session=False)
     )
-    if known.stopped is Stop.UNSEEN:
+    if stopped is Stop.UNSEEN:
         again = update(News).where(News.guest_id == free, News.stopped == Stop.UNSEEN).values(stopped=None)
         await session.execute(again.execution_options(synchronize_session=False))
 
@@ -88,14 +94,14 @@ async def ways_of(
         push: who we are to push services; None where browsers are not told.
         session_id: of the browser that asks.
     """
-    news = await session.get(News, guest.id)
+    mail, bounced = await first_in(session, _MAIL, guest=guest.id) or (True, False)
     has_address = sends_mail and guest.email is not None
     confirmed = guest.email_confirmed_at is not None
     return Ways(
-        mail=news.mail if news else True,
+        mail=mail,
         can_mail=has_address and confirmed,
         unconfirmed=has_address and not confirmed,
-        bounced=news is not None and news.bounced,
+        bounced=bounced,
         push=await devices.of_guest(session, guest, push.public_key, session_id) if push is not None else None,
     )
 

@@ -61,10 +61,10 @@ class Stored:
         """Where it lies in the store."""
         return f"{photo.folder}/{self.file}"
 
-    def etag(self, photo: Photo) -> str:
+    def etag(self, photo_id: UUID) -> str:
         """Changes exactly with the bytes; those of old files stand for the photo."""
         stem = PurePosixPath(self.file).stem
-        return f'"{stem}"' if len(stem) == _HASH_SIGNS else f'"{photo.id}-{stem}"'
+        return f'"{stem}"' if len(stem) == _HASH_SIGNS else f'"{photo_id}-{stem}"'
 
 
 _HASH_SIGNS = 64
@@ -76,7 +76,16 @@ def stored(photo: Photo, name: str) -> Stored:
     Raises:
         NotFound: the set has none of this name.
     """
-    known = photo.renditions.get(name)
+    return named(photo.renditions, name)
+
+
+def named(entries: Mapping[str, dict[str, Any]], name: str) -> Stored:
+    """``stored`` of a set.
+
+    Raises:
+        NotFound
+    """
+    known = entries.get(name)
     if known is None:
         raise NotFound
     return Stored(**known)

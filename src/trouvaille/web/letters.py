@@ -42,7 +42,7 @@ def write(draft: Draft, *, to: str, locale: str, **places: object) -> Letter:
     stop = (said(draft.stop[0]), draft.stop[1]) if draft.stop else None
     plain = [*before, *([f"{button[0]}:\n{button[1]}"] if button else []), *after]
     plain += [f"{stop[0]}:\n{stop[1]}"] if stop else []
-    html = environment().get_template("web/letter.html")
+    html = environment(locale).get_template("web/letter.html")
     return Letter(
         to=to,
         subject=subject,

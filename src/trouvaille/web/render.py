@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from starlette.datastructures import URL
 
 from trouvaille.web import i18n, whose
+from trouvaille.web.folding import FoldedEnvironment
 
 PACKAGE = Path(__file__).parents[1]
 STATIC = Path(__file__).parent / "static"
@@ -105,9 +106,9 @@ def asset(source: str) -> Path:
 
 
 @cache
-def environment() -> Environment:
-    """The one template environment; a name begins with its slice, as in ``guests/register.html``."""
-    made = Environment(
+def environment(locale: str) -> Environment:
+    """The templates of one language; a name begins with its slice, as in ``guests/register.html``."""
+    made = FoldedEnvironment(
         loader=PrefixLoader({name: FileSystemLoader(PACKAGE / name / "templates") for name in SLICES}),
         extensions=["jinja2.ext.i18n"],
         autoescape=True,
@@ -116,6 +117,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    made.translate = partial(i18n.gettext_in, locale)
+    made.settled, made.failing = {"static": static, "needs": needs}, AssetsMissing
     made.install_gettext_callables(i18n.gettext, i18n.ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(
         date=i18n.long_date,
@@ -152,7 +155,7 @@ def page(
     context.setdefault("has_worker", request.app.state.site.service_worker)
     context.setdefault("sends_mail", request.app.state.site.sends_mail)
     html = (
-        environment()
+        environment(i18n.current())
         .get_template(template)
         .render(
             status=status,
