@@ -1,7 +1,8 @@
 """Pages ask the database as often for many photos as for one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -10,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from tests.people import Visitor
-from trouvaille.core.reading import Prepared, Reader
+from trouvaille.core.reading import Prepared
 from trouvaille.settings import Settings
 
 Visitors = Callable[[], Visitor]
@@ -24,18 +25,18 @@ def _counted() -> Iterator[list[str]]:
         if " store_" not in statement:  # every process looks every few seconds whether its store moves
             asked.append(statement)
 
-    first = Reader.first
+    places = Prepared.places
 
-    async def noted(reader: Reader, wanted: Prepared, **given: object) -> tuple[object, ...] | None:
+    def filled(wanted: Prepared, given: Mapping[str, Any]) -> dict[str, Any]:  # once for each time that it is asked
         asked.append(wanted.sql)
-        return await first(reader, wanted, **given)
+        return places(wanted, given)
 
     event.listen(Engine, "before_cursor_execute", note)
-    Reader.first = noted  # type: ignore[method-assign]
+    Prepared.places = filled  # type: ignore[method-assign]
     try:
         yield asked
     finally:
-        Reader.first = first  # type: ignore[method-assign]
+        Prepared.places = places  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", note)
 
 

@@ -6,7 +6,7 @@ answer, with the statistics of 200 events, 100,000 photos and 50,000 guests.
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -21,7 +21,7 @@ from trouvaille import instance
 from trouvaille.accounts.models import Role
 from trouvaille.app import create_app
 from trouvaille.core.db import connect, plain_url, sessions_of, transaction
-from trouvaille.core.reading import Prepared, Reader
+from trouvaille.core.reading import Prepared
 from trouvaille.news import invitations, rounds
 from trouvaille.settings import Settings
 
@@ -209,18 +209,18 @@ def _caught(ask: Callable[[], object]) -> Asked:
         if statement.lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE")):
             asked.append((statement, parameters))
 
-    first = Reader.first
+    places = Prepared.places
 
-    async def noted(reader: Reader, wanted: Prepared, **given: Any) -> tuple[Any, ...] | None:
-        asked.append((wanted.sql, wanted.places(given)))
-        return await first(reader, wanted, **given)
+    def filled(wanted: Prepared, given: Mapping[str, Any]) -> dict[str, Any]:  # once for each time that it is asked
+        asked.append((wanted.sql, places(wanted, given)))
+        return places(wanted, given)
 
     event.listen(Engine, "before_cursor_execute", note)
-    Reader.first = noted  # type: ignore[method-assign]
+    Prepared.places = filled  # type: ignore[method-assign]
     try:
         ask()
     finally:
-        Reader.first = first  # type: ignore[method-assign]
+        Prepared.places = places  # type: ignore[method-assign]
         event.remove(Engine, "before_cursor_execute", note)
     return asked
 
