@@ -15,7 +15,6 @@ from trouvaille.accounts.passwords import Passwords
 from trouvaille.accounts.service import Subject, Viewer, require_administrator, require_organiser, require_staff
 from trouvaille.accounts.sessions import Lifetimes
 from trouvaille.core.clock import now
-from trouvaille.core.db import transaction
 from trouvaille.core.errors import Invalid, SignInNeeded
 from trouvaille.core.secrets import new_token
 from trouvaille.web import whose
@@ -74,8 +73,8 @@ async def identify(request: Request) -> Viewer | None:
 async def _viewer(request: Request) -> Viewer | None:
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer":
-        async with transaction(site_of(request).sessions) as session:
-            return await tokens.viewer_of(session, token.strip(), scope=_scope(request))
+        site = site_of(request)
+        return await tokens.viewer_of(site.reader, site.sessions, token.strip(), scope=_scope(request))
     return await viewer_now(request)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 import psycopg
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from trouvaille.core.db import plain_url
+from trouvaille.core.db import plain_url, raw_connection
 from trouvaille.core.errors import N_, Unavailable
 
 log = structlog.get_logger()
@@ -35,7 +36,12 @@ often. Each look costs what a small page does, and in a rush hundreds wait."""
 async def publish(session: AsyncSession, topic: str, event: str = "changed", **data: Any) -> None:
     """Tell the listeners of ``topic`` when this transaction commits; nothing is told if it does not."""
     message = json.dumps({"topic": topic, "event": event, "data": data})
-    await session.execute(text("SELECT pg_notify(:channel, :message)"), {"channel": CHANNEL, "message": message})
+    # Straight to the driver: nothing of it is worth remembering, and each photo is told of.
+    driver = await raw_connection(session)
+    try:
+        await driver.execute("SELECT pg_notify(%s, %s)", (CHANNEL, message))
+    except psycopg.OperationalError as error:
+        raise OperationalError("pg_notify", None, error) from error
 
 
 async def publish_all(session: AsyncSession, topics: Iterable[str], event: str = "changed") -> None:

@@ -7,24 +7,32 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import LargeBinary, Table, Uuid, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
-from trouvaille.core.db import Sessions, statement_alone, transaction
+from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import N_, Conflict, NotFound
 from trouvaille.core.images import check_image, check_image_file, safe_file_name
+from trouvaille.core.reading import Prepared, first_in, place
 from trouvaille.core.storage import Storage
 from trouvaille.events.models import Event
 from trouvaille.events.rights import NoSuchEvent
 from trouvaille.photos import quotas
 from trouvaille.photos.models import Photo, PhotoState, Source, Standing
 from trouvaille.photos.service import ask_again, catch_up, make_anew
+
+# Statements of each file that comes in; making them would take as long as asking them.
+_THERE = Prepared(
+    select(Photo.id).where(Photo.event_id == place("event", Uuid()), Photo.sha256 == place("sha256", LargeBinary()))
+)
+_PHOTOS = cast("Table", Photo.__table__)
+_NEW = insert(_PHOTOS).on_conflict_do_nothing().returning(_PHOTOS.c.id)
 
 
 class Duplicate(Conflict):
@@ -197,7 +205,7 @@ def _turn(within: Within | None) -> AbstractAsyncContextManager[None]:
 async def _ask(sessions: Sessions, offer: Offer, checked: _Checked, within: Within | None) -> Photo | None:
     """The photo that this file is already; before bytes are kept, whether they may be. `_insert` has the last word."""
     if within is not None and within.was_asked:
-        async with statement_alone(sessions) as session:
+        async with transaction(sessions) as session:
             return await _known(session, offer.event_id, checked.sha256)
     async with transaction(sessions) as session:
         if within is not None:
@@ -226,8 +234,8 @@ async def _give_back(sessions: Sessions, storage: Storage, known: Photo, put: Ca
 
 
 async def _known(session: AsyncSession, event_id: UUID, sha256: bytes) -> Photo | None:
-    found: Photo | None = await session.scalar(select(Photo).where(Photo.event_id == event_id, Photo.sha256 == sha256))
-    return found
+    found = await first_in(session, _THERE, event=event_id, sha256=sha256)
+    return None if found is None else await session.get(Photo, found[0])
 
 
 async def _meet(session: AsyncSession, known: Photo, offer: Offer) -> Accepted:
@@ -265,5 +273,4 @@ async def _insert(session: AsyncSession, photo_id: UUID, offer: Offer, name: str
         "standing": Standing.HELD if event.review else Standing.SHOWN,
         "in_general": event.general,
     }
-    fresh = await session.scalar(insert(Photo).values(row).on_conflict_do_nothing().returning(Photo.id))
-    return fresh is not None
+    return await session.scalar(_NEW, row) is not None

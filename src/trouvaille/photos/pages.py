@@ -45,7 +45,7 @@ def is_local(link: str) -> bool:
 
 
 router = APIRouter(include_in_schema=False, prefix="/studio")
-PAGE = 120
+PAGE = 60
 BATCH = 2_000
 FAILURES = 200
 MOST_TARGETS = 200
