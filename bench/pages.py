@@ -7,6 +7,7 @@ machine hardly shows in it. `/livez`, which asks no database, is what any answer
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import statistics
 import tempfile
 import time
 import urllib.parse
+from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -31,8 +33,12 @@ PASSWORD = "correct horse battery"
 ASSET = re.compile(r'(?:href|src)="(/static/[^"]+\.(?:css|js))"')
 PHOTO = re.compile(r'data-id="([0-9a-f-]{36})"')
 WITHIN_S = 60
+VISITORS = 40
 REST_S = 1.0
 """Before and after a step: what is done behind an answer belongs to it, too."""
+
+
+_asked = itertools.count()
 
 
 class Browser:
@@ -40,16 +46,13 @@ class Browser:
 
     def __init__(self, port: int) -> None:
         self.origin = f"http://127.0.0.1:{port}"
+        self._port = port
         self._connection = HTTPConnection("127.0.0.1", port)
         self._cookies: dict[str, str] = {}
-        self._asked = 0
 
     def ask(self, method: str, path: str, *, form: dict[str, str] | bytes | None = None, kind: str = "html") -> str:
         """Send a request; returns the answer's text. Anything but 2xx and 303 ends the bench."""
-        self._asked += 1
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
-        # Limits count by address, and one guest asks for thousands of things here.
-        headers |= {"X-Forwarded-For": f"10.1.{self._asked >> 11 & 255}.{self._asked >> 3 & 255}"}
+        headers = self._headers()
         headers |= {"Accept": "application/json" if kind == "json" else "text/html"}
         body: bytes | None = None
         if method == "POST":
@@ -73,6 +76,22 @@ class Browser:
             raise SystemExit(f"{method} {path}: {answer.status} {said[:300]!r}")
         return said.decode("latin-1")
 
+    def _headers(self) -> dict[str, str]:
+        # Limits count by address, and one guest asks for thousands of things here.
+        number = next(_asked)
+        cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        return {"Cookie": cookies, "X-Forwarded-For": f"10.1.{number >> 11 & 255}.{number >> 3 & 255}"}
+
+    def hear(self, path: str, until: bytes) -> None:
+        """Listen to a stream until it says this; ends the bench after ``WITHIN_S``."""
+        stream = HTTPConnection("127.0.0.1", self._port, timeout=WITHIN_S)
+        stream.request("GET", path, headers=self._headers() | {"Accept": "text/event-stream"})
+        answer = stream.getresponse()
+        while until not in (line := answer.readline()):
+            if not line:
+                raise SystemExit(f"{path} ended before it said {until!r}")
+        stream.close()
+
     def close(self) -> None:
         """Let the connection go."""
         self._connection.close()
@@ -80,15 +99,42 @@ class Browser:
 
 def enrol(browser: Browser, base: str, selfie: bytes) -> None:
     """Register, agree, send the selfie and wait until it is accepted."""
-    me = {"display_name": "Ada", "username": "ada", "email": "ada@example.org", "password": PASSWORD}
-    browser.ask("POST", f"{base}/register", form=me)
-    browser.ask("POST", f"{base}/consent", form={"agree": "yes"})
-    browser.ask("POST", f"{base}/selfie", form=selfie, kind="json")
-    until = time.monotonic() + WITHIN_S
-    while json.loads(browser.ask("GET", f"{base}/selfie/status", kind="json"))["state"] != "accepted":
-        if time.monotonic() > until:
-            raise SystemExit("the selfie was not accepted")
-        time.sleep(0.2)
+    for act in acts_of("ada", base, selfie).values():
+        act(browser)
+
+
+def acts_of(name: str, base: str, selfie: bytes) -> dict[str, Callable[[Browser], object]]:
+    """What a guest does that changes something, in its order."""
+    me = {"display_name": "Ada", "username": name, "email": f"{name}@example.org", "password": PASSWORD}
+
+    def find_oneself(browser: Browser) -> None:
+        browser.ask("POST", f"{base}/selfie", form=selfie, kind="json")
+        browser.hear(f"{base}/live?place=true", b"accepted")
+
+    return {
+        "register": lambda browser: browser.ask("POST", f"{base}/register", form=me),
+        "consent": lambda browser: browser.ask("POST", f"{base}/consent", form={"agree": "yes"}),
+        "sign in": lambda browser: browser.ask("POST", "/sign-in", form={"identifier": name, "password": PASSWORD}),
+        "selfie, until it is accepted": find_oneself,
+    }
+
+
+def measure_acts(port: int, watch: Watch, base: str, selfie: bytes, only: str) -> dict[str, dict[str, float]]:
+    """Time and processor time of what cannot be done twice, by ``VISITORS`` guests one after the other."""
+    browsers = [Browser(port) for _ in range(VISITORS)]
+    visits = [acts_of(f"guest{number}", base, selfie) for number in range(VISITORS)]
+    figures = {}
+    for name in visits[0]:
+        time.sleep(REST_S)
+        spent, took = _cpu(watch), []
+        for browser, acts in zip(browsers, visits, strict=True):
+            began = time.perf_counter()
+            acts[name](browser)
+            took.append(1000 * (time.perf_counter() - began))
+        figures[name] = _figures(watch, spent, took)
+    for browser in browsers:
+        browser.close()
+    return {name: each for name, each in figures.items() if re.search(only, name)}
 
 
 def steps(browser: Browser, code: str) -> dict[str, tuple[Any, ...]]:
@@ -140,23 +186,32 @@ def measure(browser: Browser, watch: Watch, asked: tuple[Any, ...], times: int) 
         began = time.perf_counter()
         browser.ask(method, path, **given)
         took.append(1000 * (time.perf_counter() - began))
+    return _figures(watch, spent, took)
+
+
+def _figures(watch: Watch, spent: dict[str, float], took: list[float]) -> dict[str, float]:
+    """Args: what was spent before, and how many milliseconds each request took."""
+    time.sleep(REST_S)
     now = _cpu(watch)
     return {
-        "web_ms": round(1000 * (now["web"] - spent["web"]) / times, 2),
-        "database_ms": round(1000 * (now["database"] - spent["database"]) / times, 2),
+        "web_ms": round(1000 * (now["web"] - spent["web"]) / len(took), 2),
+        "database_ms": round(1000 * (now["database"] - spent["database"]) / len(took), 2),
         "p50_ms": round(statistics.median(took), 2),
         "p95_ms": round(statistics.quantiles(took, n=20)[-1], 2),
     }
 
 
 def _measure_all(
-    browser: Browser, watch: Watch, code: str, selfie: bytes, times: int, only: str
+    browser: Browser, watch: Watch, port: int, code: str, selfie: bytes, times: int, only: str
 ) -> dict[str, dict[str, float]]:
     chosen = {name: asked for name, asked in steps(browser, code).items() if re.search(only, name)}
     figures = {name: measure(browser, watch, asked, times) for name, asked in chosen.items()}
     enrol(browser, f"/e/{code}", selfie)
     chosen = {name: asked for name, asked in steps_of_guest(browser, code).items() if re.search(only, name)}
-    return figures | {name: measure(browser, watch, asked, times) for name, asked in chosen.items()}
+    figures |= {name: measure(browser, watch, asked, times) for name, asked in chosen.items()}
+    if any(re.search(only, name) for name in acts_of("", "", b"")):
+        figures |= measure_acts(port, watch, f"/e/{code}", selfie, only)
+    return figures
 
 
 def _cpu(watch: Watch) -> dict[str, float]:
@@ -183,7 +238,7 @@ def run(photos: int, faces: Path | None, times: int, only: str) -> dict[str, Any
         with serving(settings, port) as serve:
             watch, browser = Watch(psutil.Process(serve.pid), settings.data_dir), Browser(port)
             try:
-                figures = _measure_all(browser, watch, prepared.code, selfie, times, only)
+                figures = _measure_all(browser, watch, port, prepared.code, selfie, times, only)
             finally:
                 watch.close()
                 browser.close()

@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.accounts.models import PasswordRecipe
 from trouvaille.core import metrics
 from trouvaille.core.errors import N_, Invalid, Unavailable
+from trouvaille.core.reading import Prepared, all_in
 
 MIN_LENGTH, MAX_LENGTH = 10, 200
 FLOOR_MEMORY_KIB, FLOOR_PASSES = 19456, 2
@@ -59,6 +60,11 @@ def check_password(password: str, *, field: str = "password") -> None:
         raise PasswordTooShort(field=field, least=MIN_LENGTH)
     if len(password) > MAX_LENGTH:
         raise Invalid(N_("This password is too long."), field=field)
+
+
+_RECIPES = Prepared(
+    select(PasswordRecipe.id, PasswordRecipe.salt_key, PasswordRecipe.memory_kib, PasswordRecipe.passes)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +127,7 @@ class Passwords:
         Args:
             names: what its owner may type to sign in; at most two.
         """
-        return await self.make(await self._present_recipe(session), password, names)
+        return await self.make((await self.recipes(session))[0], password, names)
 
     async def make(self, recipe: Recipe, password: str, names: Sequence[str]) -> str:
         """The hash to keep, by a recipe that was read before: no transaction need be open meanwhile."""
@@ -131,9 +137,15 @@ class Passwords:
 
     async def recipes(self, session: AsyncSession) -> list[Recipe]:
         """All that hashes may be made by; the first is for new ones."""
-        present = await self._present_recipe(session)
-        others = await session.scalars(select(PasswordRecipe).where(PasswordRecipe.id != present.id))
-        return [present, *(_as_recipe(other) for other in others)]
+        found = [Recipe(*row) for row in await all_in(session, _RECIPES)]
+        wanted = self.memory_kib, self.passes
+        if all((each.memory_kib, each.passes) != wanted for each in found):
+            fresh = insert(PasswordRecipe).values(
+                salt_key=secrets.token_bytes(32), memory_kib=self.memory_kib, passes=self.passes
+            )
+            await session.execute(fresh.on_conflict_do_nothing())
+            found = [Recipe(*row) for row in await all_in(session, _RECIPES)]
+        return sorted(found, key=lambda each: (each.memory_kib, each.passes) != wanted)
 
     async def stretch(self, recipes: Sequence[Recipe], name: str, password: str) -> Stretched:
         """Stretch a typed password. Its cost depends on the number of recipes and on nothing else."""
@@ -144,17 +156,6 @@ class Passwords:
         costs = {recipe.id.hex: (recipe.memory_kib, recipe.passes) for recipe in recipes}
         memory_kib, passes = costs.get(password_hash.split("$")[1], (0, 0))
         return memory_kib < self.memory_kib or passes < self.passes
-
-    async def _present_recipe(self, session: AsyncSession) -> Recipe:
-        wanted = select(PasswordRecipe).filter_by(memory_kib=self.memory_kib, passes=self.passes)
-        found = await session.scalar(wanted)
-        if found is None:
-            fresh = insert(PasswordRecipe).values(
-                salt_key=secrets.token_bytes(32), memory_kib=self.memory_kib, passes=self.passes
-            )
-            await session.execute(fresh.on_conflict_do_nothing())
-            found = (await session.scalars(wanted)).one()
-        return _as_recipe(found)
 
     async def _compute(self, recipe: Recipe, name: str, password: str) -> bytes:
         if (wait_s := self.wait_s()) > self._longest_wait_s:
@@ -185,7 +186,3 @@ class Passwords:
 def _timed(recipe: Recipe, name: str, password: str) -> tuple[bytes, float]:
     began = perf_counter()
     return recipe.stretch(name, password), perf_counter() - began
-
-
-def _as_recipe(row: PasswordRecipe) -> Recipe:
-    return Recipe(row.id, row.salt_key, row.memory_kib, row.passes)

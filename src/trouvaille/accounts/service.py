@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, null, or_, select, update
+from sqlalchemy import Select, Text, delete, func, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +17,7 @@ from trouvaille.accounts.models import Link, PasswordRecipe, Role, Staff, StaffI
 from trouvaille.accounts.passwords import NO_PASSWORD, Passwords, check_password
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Conflict, Forbidden, Invalid, InvalidForm, SignInNeeded
+from trouvaille.core.reading import Prepared, all_in, place
 
 Kind = Literal["staff", "guest"]
 # Whose events may be.
@@ -216,15 +217,18 @@ def _as_subject(staff: Staff) -> Subject:
     )
 
 
+_BY_NAME = Prepared(
+    select(Staff.id, Staff.password_hash).where(func.lower(Staff.email) == func.lower(place("name", Text())))
+)
+
+
 async def _staff_by_id(session: AsyncSession, staff_id: UUID) -> Subject | None:
     staff = await session.get(Staff, staff_id)
     return _as_subject(staff) if staff else None
 
 
 async def _staff_by_name(session: AsyncSession, name: str) -> Sequence[Candidate]:
-    found = await session.execute(
-        select(Staff.id, Staff.password_hash).where(func.lower(Staff.email) == func.lower(name))
-    )
+    found = await all_in(session, _BY_NAME, name=name)
     return [Candidate("staff", staff_id, password_hash) for staff_id, password_hash in found]
 
 

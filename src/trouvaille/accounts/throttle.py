@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
+from typing import cast
 
-from sqlalchemy import ARRAY, LargeBinary, any_, delete, func, select, text, update
+from sqlalchemy import ARRAY, LargeBinary, Table, any_, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -178,11 +179,18 @@ async def noted(sessions: Sessions, key: bytes, *, within: timedelta) -> bool:
         return await session.scalar(found) is not None
 
 
+_ATTEMPTS = cast("Table", Attempts.__table__)
+_GIVE_BACK = (
+    update(_ATTEMPTS)
+    .where(_ATTEMPTS.c.key == any_(place("keys", ARRAY(LargeBinary()))))
+    .values(level=func.greatest(_ATTEMPTS.c.level - 1, 0))
+)
+
+
 async def give_back(session: AsyncSession, keys: Iterable[bytes]) -> None:
     """Take one attempt off each count: it succeeded. The others stay, or a success of one's own would wipe the traces
     of guesses at somebody else's account of the same name."""
-    lowered = func.greatest(Attempts.level - 1, 0)
-    await session.execute(update(Attempts).where(Attempts.key.in_(list(keys))).values(level=lowered))
+    await session.execute(_GIVE_BACK, {"keys": list(keys)})
 
 
 async def clear(session: AsyncSession, keys: Iterable[bytes]) -> None:

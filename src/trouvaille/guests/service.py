@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, func, literal, null, or_, select, true, update
+from sqlalchemy import DateTime, Text, Uuid, func, literal, null, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.accounts import undo
@@ -16,7 +16,7 @@ from trouvaille.accounts.service import SUBJECTS, Candidate, Subject, Subjects, 
 from trouvaille.accounts.sessions import end_all
 from trouvaille.core.clock import now
 from trouvaille.core.errors import N_, Invalid, SignInNeeded
-from trouvaille.core.reading import Prepared, first_in, place
+from trouvaille.core.reading import Prepared, all_in, first_in, place
 from trouvaille.events import service as events
 from trouvaille.events.models import Event, shown
 from trouvaille.guests import consent, selfies
@@ -164,22 +164,26 @@ def as_subject(guest: Guest, event: Event) -> Subject:
     )
 
 
+# Asked by everybody who comes in; making these would take as long as asking them.
+_BY_ID = select(Guest, Event).join(Event, Event.id == Guest.event_id).where(Guest.id == place("guest", Uuid()))
+_NAME = func.lower(place("name", Text()))
+_BY_NAME = Prepared(
+    select(Guest.id, func.coalesce(Guest.password_hash, ""))
+    .join(Event, Event.id == Guest.event_id)
+    .where(or_(func.lower(Guest.username) == _NAME, func.lower(Guest.email) == _NAME))
+    .where(shown(place("moment", DateTime(timezone=True))))
+    .order_by(Event.starts_on.desc().nulls_last())
+)
+
+
 async def _by_id(session: AsyncSession, guest_id: UUID) -> Subject | None:
-    row = (
-        await session.execute(select(Guest, Event).join(Event, Event.id == Guest.event_id).where(Guest.id == guest_id))
-    ).first()
+    row = (await session.execute(_BY_ID, {"guest": guest_id})).first()
     return as_subject(*row) if row else None
 
 
 async def _by_name(session: AsyncSession, name: str) -> Sequence[Candidate]:
     # However many there are: all of them together cost one computation.
-    rows = await session.execute(
-        select(Guest.id, func.coalesce(Guest.password_hash, ""))
-        .join(Event, Event.id == Guest.event_id)
-        .where(or_(func.lower(Guest.username) == func.lower(name), func.lower(Guest.email) == func.lower(name)))
-        .where(shown())
-        .order_by(Event.starts_on.desc().nulls_last())
-    )
+    rows = await all_in(session, _BY_NAME, name=name, moment=now())
     return [Candidate("guest", guest_id, password_hash) for guest_id, password_hash in rows]
 
 
