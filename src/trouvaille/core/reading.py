@@ -117,7 +117,8 @@ class Reader:
 
 
 async def first_in(session: AsyncSession, wanted: Prepared, **given: Any) -> tuple[Any, ...] | None:
-    """The first row as a session sees it, or None: for what is asked often where a session is open already.
+    """The first row as a session sees it, or None: for what is asked often where a session is open already. What the
+    session has not sent yet is not seen; nothing is flushed for it.
 
     Raises:
         sqlalchemy.exc.OperationalError: the database is away.
