@@ -175,17 +175,25 @@ def test_two_cameras_at_once_with_the_same_names(ada: Visitor, settings: Setting
     assert rows(settings, "SELECT count(*), count(DISTINCT file_name) FROM photos") == [(16, 8)]
 
 
+def _store(ftp: ftplib.FTP, name: str, data: bytes) -> None:
+    """Send a file, and read what the server says although it closes the data connection before all of it was sent."""
+    try:
+        ftp.storbinary(f"STOR {name}", io.BytesIO(data))
+    except (ssl.SSLError, ConnectionError):
+        ftp.voidresp()
+
+
 def test_limits_and_quotas_are_told_as_552(ada: Visitor, settings: Settings) -> None:
     user, password = access(ada)
     rows(settings, "UPDATE events SET quota_photos = 1")
     small = settings.model_copy(update={"photo_limit_bytes": 1_000_000})
-    refused = pytest.raises(ftplib.error_perm, match=r"552.*larger than")
-    with ftp_process(small), camera(small, user, password) as ftp, refused:
-        ftp.storbinary("STOR 0.JPG", io.BytesIO(jpeg(0, size_bytes=1_500_000)))
+    with ftp_process(small), camera(small, user, password) as ftp:
+        with pytest.raises(ftplib.error_perm, match=r"552.*larger than"):
+            _store(ftp, "0.JPG", jpeg(0, size_bytes=1_500_000))
     with ftp_process(small), camera(small, user, password) as ftp:
         ftp.storbinary("STOR 1.JPG", io.BytesIO(jpeg(1)))
         with pytest.raises(ftplib.error_perm, match=r"552.*1 of 1"):
-            ftp.storbinary("STOR 2.JPG", io.BytesIO(jpeg(2)))
+            _store(ftp, "2.JPG", jpeg(2))
     assert not [path for path in (settings.data_dir / "ftp" / "arriving").rglob("*") if path.is_file()]
 
 

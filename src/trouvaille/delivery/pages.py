@@ -140,11 +140,7 @@ async def gallery(
         tabs=views.tabs(event, guest, counts),
         here_url=f"{here}?{views.query_of(wish)}",
         all_of_it_url=f"{here}?show={wish.show.value}",
-        filters=views.filters(
-            wish,
-            narrowed.photographers,
-            narrowed.moments,
-        ),
+        filters=views.filters(wish, narrowed.photographers, narrowed.moments),
         first=FIRST,
         total=getattr(counts, wish.show.value),
         mark_of_photos=counts.mark,
