@@ -187,9 +187,9 @@ def test_limits_and_quotas_are_told_as_552(ada: Visitor, settings: Settings) -> 
     user, password = access(ada)
     rows(settings, "UPDATE events SET quota_photos = 1")
     small = settings.model_copy(update={"photo_limit_bytes": 1_000_000})
-    with ftp_process(small), camera(small, user, password) as ftp:
-        with pytest.raises(ftplib.error_perm, match=r"552.*larger than"):
-            _store(ftp, "0.JPG", jpeg(0, size_bytes=1_500_000))
+    refused = pytest.raises(ftplib.error_perm, match=r"552.*larger than")
+    with ftp_process(small), camera(small, user, password) as ftp, refused:
+        _store(ftp, "0.JPG", jpeg(0, size_bytes=1_500_000))
     with ftp_process(small), camera(small, user, password) as ftp:
         ftp.storbinary("STOR 1.JPG", io.BytesIO(jpeg(1)))
         with pytest.raises(ftplib.error_perm, match=r"552.*1 of 1"):

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 
 from trouvaille.delivery import views
-from trouvaille.delivery.access import Listed, Seen, Show
+from trouvaille.delivery.access import Show
 from trouvaille.delivery.lists import Wish
+from trouvaille.delivery.seeing import Listed, Seen
 from trouvaille.events.models import Downloads, Event
 from trouvaille.matching.models import Tier
 from trouvaille.web import i18n

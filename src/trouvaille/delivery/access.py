@@ -1,17 +1,13 @@
 """What a viewer may see of an event: the one place that every gallery, picture and download asks."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Row,
     Select,
     Text,
     Uuid,
@@ -29,15 +25,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.errors import N_, Forbidden, SignInNeeded
 from trouvaille.core.reading import Prepared, first_in, place
-from trouvaille.delivery import veils
-from trouvaille.delivery.models import Favourite, Veil, VeiledPhoto, VeilState
+from trouvaille.delivery.models import Favourite, Veil, VeiledPhoto
+from trouvaille.delivery.seeing import LISTED, Pictured, Seen, seen
 from trouvaille.events import rights
 from trouvaille.events import service as events
 from trouvaille.events.models import Downloads, Event, Gallery
 from trouvaille.events.rights import Right
 from trouvaille.faces.models import Face
 from trouvaille.guests.models import Guest
-from trouvaille.matching.models import Match, Tier, Verdict
+from trouvaille.matching.models import Match
 from trouvaille.matching.service import is_asked, is_mine
 from trouvaille.photos import blanks
 from trouvaille.photos import service as photos
@@ -61,69 +57,6 @@ class Show(StrEnum):
     MAYBE = "maybe"
     FAVOURITES = "favourites"
     ALL = "all"
-
-
-@dataclass(slots=True)
-class Listed:
-    """A photo in a list: what a tile and the way home of it are made of. Making rows of the table of them would take
-    half of a page's time, and most tiles have been made before: what ``changed_in`` says is the same is the same."""
-
-    id: UUID
-    changed_in: int
-    file_name: str
-    size_bytes: int
-    width_px: int | None
-    height_px: int | None
-    placeholder: bytes | None
-    taken_at: datetime | None
-    shown_at: datetime
-    uploaded_by: UUID | None
-    renditions_json: str
-    blanks_json: str | None
-
-    @property
-    def renditions(self) -> dict[str, dict[str, Any]]:
-        """As ``Photo`` has them."""
-        return json.loads(self.renditions_json)  # type: ignore[no-any-return]
-
-    @property
-    def blanks(self) -> dict[str, Any] | None:
-        """As ``Photo`` has them."""
-        return None if self.blanks_json is None else json.loads(self.blanks_json)
-
-
-_LISTED = (
-    *(Photo.id, Photo.changed_in, Photo.file_name, Photo.size_bytes, Photo.width_px, Photo.height_px),
-    *(Photo.placeholder, Photo.taken_at, Photo.shown_at, Photo.uploaded_by),
-    *(cast(Photo.renditions, Text), cast(Photo.blanks, Text)),
-)
-
-Pictured = Photo | Listed
-"""What delivering a photo takes: a row of the table, or a line of a list."""
-Which = TypeVar("Which", bound=Pictured, covariant=True)  # noqa: PLC0105 - it says more than Which_co
-
-
-@dataclass(frozen=True, slots=True)
-class Seen(Generic[Which]):
-    """A photo as one guest sees it. ``face_box``: left, top, right, bottom as fractions of the photo.
-
-    ``veiled`` names the renditions that they see instead, where others don't want their face shown; ``veil`` is what
-    became of their own wish to be hidden; ``is_given``: the organiser found them in it by hand.
-    """
-
-    photo: Which
-    tier: Tier | None
-    verdict: Verdict | None
-    face_box: list[float] | None
-    is_favourite: bool = False
-    veiled: str | None = None
-    veil: VeilState | None = None
-    is_given: bool = False
-
-    @property
-    def is_mine(self) -> bool:
-        """Whether the guest sees it as theirs."""
-        return self.verdict is Verdict.YES or (self.verdict is None and self.tier is Tier.SURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +176,7 @@ def photos_listed(
     """The same with what ``listed`` needs."""
     veiled = (VeiledPhoto.version, VeiledPhoto.guest_ids, VeiledPhoto.faces)
     matched = (Match.tier, Match.verdict, Match.given_at, Face.box_xyxy)
-    wanted = select(*matched, _liked(guest), *veiled, Veil.state, *_LISTED)
+    wanted = select(*matched, _liked(guest), *veiled, Veil.state, *LISTED)
     return _with_all_of_it(wanted, event, guest, show)
 
 
@@ -263,30 +196,6 @@ def _with_all_of_it(
         .outerjoin(Veil, and_(Veil.photo_id == Photo.id, Veil.guest_id == (guest.id if guest else None)))
         .where(visible(event, guest, show))
     )
-
-
-def seen(guest: Viewer | None, row: Row[*tuple[Any, ...]]) -> Seen[Photo]:
-    """A row of ``photos_seen``."""
-    photo, match, box, liked, veiled, asked = row
-    return Seen(
-        photo,
-        match.tier if match else None,
-        match.verdict if match else None,
-        box,
-        is_favourite=bool(liked),
-        veiled=veils.for_guest(veiled, guest.id if guest is not None else None),
-        veil=asked,
-        is_given=match is not None and match.given_at is not None,
-    )
-
-
-def listed(guest: Viewer | None, row: Sequence[Any]) -> Seen[Listed]:
-    """A row of ``photos_listed``."""
-    tier, verdict, given_at, box, liked, version, guest_ids, faces, veil, *columns = row
-    veiled = None
-    if version is not None:
-        veiled = veils.version_for_guest(version, guest_ids, faces, guest.id if guest is not None else None)
-    return Seen(Listed(*columns), tier, verdict, box, bool(liked), veiled, veil, given_at is not None)
 
 
 async def one_photo(session: AsyncSession, event: Event, guest: Viewer | None, photo_id: UUID) -> Seen[Photo]:

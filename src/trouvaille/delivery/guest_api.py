@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field
 from trouvaille.accounts.identity import AnyViewer
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.paging import Key, slice_of
-from trouvaille.delivery import access, keepsakes, nearby, requests, veils, views
-from trouvaille.delivery.access import Seen, Show
+from trouvaille.delivery import access, keepsakes, nearby, requests, seeing, veils, views
+from trouvaille.delivery.access import Show
 from trouvaille.delivery.models import Reason, VeilState
 from trouvaille.delivery.pages import ANSWERS
+from trouvaille.delivery.seeing import Seen
 from trouvaille.events.models import Event
 from trouvaille.guests.signed_in import ThisEvent
 from trouvaille.matching import service as matching
@@ -112,7 +113,7 @@ async def list_my_photos(
     keys = (Key(Photo.shown_at, datetime), Key(Photo.id, UUID))
     query = access.photos_seen(event, guest, show)
     shown = await slice_of(session, query, keys, limit=limit, cursor=cursor, newest_first=True)
-    items = [_shaped(request, event, access.seen(guest, row)) for row in shown.items]
+    items = [_shaped(request, event, seeing.seen(guest, row)) for row in shown.items]
     return page_of(request, response, items, shown.cursor)
 
 

@@ -29,7 +29,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from trouvaille.accounts.models import Staff
 from trouvaille.accounts.service import Viewer
 from trouvaille.core.reading import Prepared, all_in, place
-from trouvaille.delivery.access import AnyEvent, AnyGuest, Listed, Pictured, Seen, Show, listed, photos_listed, visible
+from trouvaille.delivery.access import AnyEvent, AnyGuest, Show, photos_listed, visible
+from trouvaille.delivery.seeing import Listed, Pictured, Seen, listed
 from trouvaille.events.models import Event, Gallery
 from trouvaille.photos.models import Photo
 

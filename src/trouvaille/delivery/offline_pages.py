@@ -10,10 +10,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from trouvaille.delivery import lists, views
-from trouvaille.delivery.access import Listed, Seen, Show
+from trouvaille.delivery.access import Show
 from trouvaille.delivery.lists import Wish
 from trouvaille.delivery.pages import GuestViewer, ThisEvent
 from trouvaille.delivery.pictures import rendition_for
+from trouvaille.delivery.seeing import Listed, Seen
 from trouvaille.events.models import Event
 from trouvaille.web import i18n, whose
 from trouvaille.web.render import build, page, parts, static

@@ -26,9 +26,10 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.core.errors import N_, NotFound, TooMany, Unavailable
 from trouvaille.core.storage import Storage
 from trouvaille.delivery import access, views
-from trouvaille.delivery.access import DownloadsOff, Seen, Show, photos_seen, seen
+from trouvaille.delivery.access import DownloadsOff, Show, photos_seen
 from trouvaille.delivery.archive import Archive, Member
 from trouvaille.delivery.models import FileSum
+from trouvaille.delivery.seeing import Seen, seen
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.blanks import Blank, covered
 from trouvaille.photos.models import Photo

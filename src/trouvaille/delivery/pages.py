@@ -16,10 +16,11 @@ from trouvaille.core import live
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import Invalid, TooMany
 from trouvaille.delivery import access, keepsakes, lists, views
-from trouvaille.delivery.access import Counts, Listed, Show, Totals
+from trouvaille.delivery.access import Counts, Show, Totals
 from trouvaille.delivery.keepsakes import ids_in
 from trouvaille.delivery.lists import Sort, Wish
 from trouvaille.delivery.overview import Filters, Overviews
+from trouvaille.delivery.seeing import Listed
 from trouvaille.events import service as events
 from trouvaille.events.models import Event
 from trouvaille.guests import service as guests

@@ -14,6 +14,7 @@ from trouvaille.accounts.tokens import Scope, wants
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import NotFound
 from trouvaille.delivery import access, veils
+from trouvaille.delivery.seeing import Pictured
 from trouvaille.events import service as events
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.blanks import covered
@@ -56,7 +57,7 @@ async def veiled(session: AsyncSession, viewer: Viewer | None, event: Event, pho
     return await veils.version_for(session, viewer, photo, plain=plain)
 
 
-def rendition_for(photo: access.Pictured, version: str | None, name: str) -> Stored:
+def rendition_for(photo: Pictured, version: str | None, name: str) -> Stored:
     """A rendition of a photo as it is, or of the version without some faces."""
     return named(photo.renditions, name if version is None else VEILED + name)
 

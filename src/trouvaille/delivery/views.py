@@ -16,8 +16,9 @@ from markupsafe import Markup
 
 from trouvaille.accounts.service import Viewer
 from trouvaille.delivery import access
-from trouvaille.delivery.access import Counts, Listed, Pictured, Seen, Show
+from trouvaille.delivery.access import Counts, Show
 from trouvaille.delivery.lists import Moment, Sort, Wish
+from trouvaille.delivery.seeing import Listed, Pictured, Seen
 from trouvaille.events.models import Downloads, Event
 from trouvaille.photos.renditions import FULL, as_data
 from trouvaille.web import i18n
