@@ -4,11 +4,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlalchemy.orm import Session
 
 from bench.filling import add_enrolled, strangers
 from bench.real_path import make_event, only_database
@@ -66,20 +67,20 @@ class _TimedStorage(Storage):
             return await super().get(key)
 
 
-def _timed_session(watch: Stopwatch) -> type[AsyncSession]:
-    """Sessions that are timed from their opening to their end, so with the commit."""
+def _timed_session(watch: Stopwatch) -> type[Session]:
+    """Sessions that are timed from when they are made until they are closed, so with the commit."""
 
-    class Timed(AsyncSession):
-        async def __aenter__(self) -> AsyncSession:
-            self._block = watch.block()
+    class Timed(Session):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self._block: AbstractContextManager[None] | None = watch.block()
             self._block.__enter__()
-            return await super().__aenter__()
 
-        async def __aexit__(self, *error: Any) -> None:
-            try:
-                await super().__aexit__(*error)
-            finally:
+        def close(self) -> None:
+            super().close()
+            if self._block is not None:
                 self._block.__exit__(None, None, None)
+                self._block = None
 
     return Timed
 
@@ -92,7 +93,7 @@ async def shares(data: Sequence[bytes]) -> dict[str, Any]:
         engine = LocalEngine(locate(), threads=1)
         async with only_database() as (connections, staff_id):
             sessions = sessions_of(connections)
-            timed = async_sessionmaker(connections, expire_on_commit=False, class_=_timed_session(database))
+            timed = async_sessionmaker(connections, expire_on_commit=False, sync_session_class=_timed_session(database))
             storage = _TimedStorage(f"file://{folder / 'photos'}", store)
             work = Work(timed, storage, Vault(load_key(folder / "key")), ByTemplate(engine, SFACE_TAIL), threads)
             event = await make_event(sessions, staff_id)
