@@ -41,10 +41,12 @@ class Party:
     people: dict[UUID, str] = field(default_factory=dict)
     pictures: dict[UUID, str] = field(default_factory=dict)
 
-    async def photo(self, name: str, *templates: Vector, engine: str = ENGINE, photo_id: UUID | None = None) -> UUID:
+    async def photo(
+        self, name: str, *templates: Vector, engine: str = ENGINE, photo_id: UUID | None = None, quality: float = 0.9
+    ) -> UUID:
         """A photo comes in, or is looked at again."""
         await faces.ensure_partition(self.sessions, self.id)
-        found = [FoundFace((0.1, 0.1, 0.2, 0.2), 0.9, 0.9, template) for template in templates]
+        found = [FoundFace((0.1, 0.1, 0.2, 0.2), 0.9, quality, template) for template in templates]
         async with transaction(self.sessions) as session:
             await service.join_as_photo(session, self.id)
             photo = await session.get(Photo, photo_id) if photo_id else None

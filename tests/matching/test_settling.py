@@ -118,6 +118,48 @@ async def test_a_yes_finds_more_and_its_undoing_takes_it_back(party: Parties) ->
     assert await event.result() == {("g", "asked"): Tier.MAYBE}
 
 
+async def test_a_no_stops_asking_about_nearly_the_same_picture_and_its_undoing_asks_again(party: Parties) -> None:
+    limits = thresholds(3)
+    selfie, stranger, *asides = random(21, 4)
+    burst = like(selfie, limits.maybe + 0.03, stranger)
+    event = await party()
+    photo_id = await event.photo("first", burst)
+    await event.photo("second", like(burst, 0.9, asides[0]))
+    await event.photo("mine", like(selfie, 0.9, asides[1]))
+    guest_id = await event.guest("g", selfie)
+    await event.settle()
+    asked = {("g", "first"): Tier.MAYBE, ("g", "second"): Tier.MAYBE, ("g", "mine"): Tier.SURE}
+    assert await event.result() == asked
+    async with transaction(event.sessions) as session:
+        await service.answer(session, guest_id, photo_id, Verdict.NO)
+    await event.settle()
+    assert set(await event.result()) == {("g", "first"), ("g", "mine")}
+    async with transaction(event.sessions) as session:
+        await service.answer(session, guest_id, photo_id, None)
+    await event.settle()
+    assert await event.result() == asked
+
+
+async def test_a_poor_face_is_found_where_it_is_very_similar_in_whatever_order_it_comes(party: Parties) -> None:
+    limits = thresholds(2)
+    selfie, one, two = random(22, 3)
+    results = []
+    for guest_first in (True, False):
+        event = await party()
+        if guest_first:
+            await event.guest("g", selfie)
+        await event.photo("blurred", like(selfie, limits.link + 0.02, one), quality=0.2)
+        await event.photo("unlike", like(selfie, limits.link - 0.02, two), quality=0.2)
+        if not guest_first:
+            await event.guest("g", selfie)
+        assert await event.result() == {("g", "blurred"): Tier.SURE}
+        await event.settle()
+        results.append(await event.result())
+        async with transaction(event.sessions) as session:
+            await session.execute(delete(Match))
+    assert results == [{("g", "blurred"): Tier.SURE}] * 2
+
+
 async def test_answers_stay_whatever_is_settled(party: Parties) -> None:
     selfie, stranger = random(7, 2)
     event = await party()

@@ -17,10 +17,11 @@ from PIL import Image
 
 from tests.people import Visitor, for_guests
 from trouvaille import worker
+from trouvaille.core.clock import now
 from trouvaille.core.db import connect, sessions_of, transaction
 from trouvaille.core.storage import Storage
 from trouvaille.operations import stored
-from trouvaille.photos import mark_tasks, service
+from trouvaille.photos import mark_tasks, marks, service
 from trouvaille.settings import Settings
 from trouvaille.vision.engine import LocalEngine
 
@@ -340,6 +341,26 @@ def test_a_photo_that_can_not_be_marked_is_shown_to_no_guest_until_it_can_or_nee
     assert party.owner.post(f"/studio/{party.owner.event_id}/photos/{party.photo_id}/retry").status_code == 303
     party.run_jobs()
     assert _seen_by_guests(party) == [200, 200, 1] and _is_marked(party.jpeg("view"), plain)
+
+
+@pytest.mark.parametrize(
+    ("faces_on", "looked_by", "reason"), [(True, None, "put_off"), (True, "test/1", None), (False, None, None)]
+)
+def test_a_photo_whose_faces_nobody_has_looked_for_yet_is_looked_at_once_it_is_shown_again(
+    party: Party, faces_on: bool, looked_by: str | None, reason: str | None
+) -> None:
+    with psycopg.connect(party.database_url) as connection:
+        connection.execute("UPDATE photos SET state = 'failed', reason = 'unmarked', engine = %s", (looked_by,))
+        connection.execute("UPDATE events SET faces_attested_at = %s", (now() if faces_on else None,))
+
+    async def show() -> None:
+        database = connect(party.database_url)
+        async with transaction(sessions_of(database)) as session:
+            await marks.show_unmarked(session, UUID(party.owner.event_id))
+        await database.dispose()
+
+    asyncio.run(show())
+    assert party.rows("SELECT state, reason FROM photos") == [("ready", reason)]
 
 
 @pytest.mark.parametrize(("marked", "left"), [(None, "failed"), ("older", "ready")])

@@ -13,7 +13,7 @@ SIZES = [50, 150, 500, 1_500, 5_000, 50_000, 500_000]
 @pytest.mark.parametrize("faces", [0, 1, *SIZES, 10_000_000])
 def test_what_is_shown_is_always_more_alike_than_what_is_asked(faces: int) -> None:
     found = thresholds(faces)
-    assert -1 < found.maybe < found.sure < found.link < 1
+    assert -1 < found.maybe < found.sure < found.link < found.same < 1
 
 
 def test_a_larger_event_never_asks_for_less() -> None:
@@ -44,6 +44,7 @@ def test_the_thresholds_of_the_measured_events_are_those_of_the_document() -> No
         sure=pytest.approx(0.411, abs=0.001),
         maybe=pytest.approx(0.258, abs=0.001),
         link=pytest.approx(0.431, abs=0.001),
+        same=pytest.approx(0.536, abs=0.001),
     )
 
 

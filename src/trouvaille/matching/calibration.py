@@ -39,6 +39,10 @@ MAYBE_STRANGERS: Final = 2.0
 LINKED_STRANGERS: Final = 0.001
 """Expected number of strangers' faces among those that a face is averaged with."""
 
+SAME_STRANGERS: Final = SURE_STRANGERS / 250
+"""Expected number of strangers' faces that pass for a picture of a face: so that 250 sure photos of a guest bring no
+more of them than the selfie does."""
+
 FEWEST_PAIRS: Final = 100_000
 FEWEST_FACES: Final = 50
 MOST_FACES: Final = 500_000
@@ -48,12 +52,14 @@ MOST_FACES: Final = 500_000
 class Thresholds:
     """Cosine similarities of two templates: at least ``sure`` is shown, at least ``maybe`` is asked.
 
-    From ``link`` on, two faces in photos count as one person.
+    From ``link`` on, two faces in photos count as one person. From ``same`` on they are nearly the same picture of one,
+    and what is sure of the one is sure of the other.
     """
 
     sure: float
     maybe: float
     link: float
+    same: float
 
 
 def thresholds(faces_in_event: int, tail: Tail = SFACE_TAIL, *, people: float | None = None) -> Thresholds:
@@ -67,7 +73,7 @@ def thresholds(faces_in_event: int, tail: Tail = SFACE_TAIL, *, people: float | 
             taken for a guest and not ten, so *sure* counts people.
 
     Returns:
-        ``maybe`` < ``sure`` < ``link``; all grow with the event.
+        ``maybe`` < ``sure`` < ``link`` < ``same``; all grow with the event.
     """
     faces, sure_of = (
         min(max(count, FEWEST_FACES), MOST_FACES)
@@ -77,6 +83,7 @@ def thresholds(faces_in_event: int, tail: Tail = SFACE_TAIL, *, people: float | 
         sure=tail.similarity(SURE_STRANGERS / sure_of),
         maybe=tail.similarity(MAYBE_STRANGERS / faces),
         link=tail.similarity(LINKED_STRANGERS / faces),
+        same=tail.similarity(SAME_STRANGERS / faces),
     )
 
 

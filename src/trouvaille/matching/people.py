@@ -6,6 +6,10 @@ guest's template with the faces that are almost certainly theirs (query expansio
 one photo are never one person. A guest's own answers improve their template in the same way, and where one guest fits a
 face better than another, the other is at most asked about it.
 
+A face that is nearly the same picture as one that a guest is shown already is shown to them, too, and nobody is asked
+about one that is nearly the same as a face that they said is not theirs. A poor face helps no other, and counts only
+where it is very similar.
+
 Everything here is a function of the set of faces, selfies and answers: the order in which they arrived is no input.
 docs/accuracy.md tells what each part is worth.
 """
@@ -21,6 +25,7 @@ from trouvaille.matching.calibration import Thresholds
 
 Floats = NDArray[np.float32]
 Places = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
 CLEARLY_BETTER: Final = 0.15
 """A guest who is this much more similar to a face than another is who it shows."""
@@ -42,15 +47,35 @@ _LINKS_AT_ONCE: Final = 32_768  # templates of 128 numbers: 16 MB.
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """The faces of one event that may start a match, of one engine.
+    """The faces of one event, of one engine.
 
     Attributes:
         templates: (n, d), unit length.
         photos: (n,), a number for the photo that each is in; ascending.
+        poor: (n,), those too blurred, dark or small to be asked about, or to help others.
     """
 
     templates: Floats
     photos: Places
+    poor: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What guests said of photos.
+
+    Attributes:
+        guests: (a,), places among the probes.
+        photos: (a,), numbers of photos, as in ``Gallery``.
+        yes: (a,), whether the guest is in it.
+    """
+
+    guests: Places
+    photos: Places
+    yes: Flags
+
+
+NO_ANSWERS: Final = Answers(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, bool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +83,9 @@ class Refined:
     """The faces of an event, helped by each other.
 
     Attributes:
-        templates: (n, d), unit length. A face without neighbours keeps its template.
-        people: how many people the faces are of, about: each face counts as one in so many as it is linked with.
+        templates: (n, d), unit length. A poor face and one without neighbours keep their template.
+        people: how many people the faces are of, about: each face that is not poor counts as one in so many as it is
+            linked with.
     """
 
     templates: Floats
@@ -80,7 +106,22 @@ class Found:
     guests: Places
     faces: Places
     similarities: Floats
-    sure: NDArray[np.bool_]
+    sure: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class _Guests:
+    """The enrolled guests of an event.
+
+    Attributes:
+        probes: (g, d), unit length.
+        expanded: (g, d), helped by the faces that are almost certainly theirs.
+        one_person: (g, g), whether two of them look like one person.
+    """
+
+    probes: Floats
+    expanded: Floats
+    one_person: Flags
 
 
 def refined(gallery: Gallery, link: float) -> Refined:
@@ -89,7 +130,7 @@ def refined(gallery: Gallery, link: float) -> Refined:
     Args:
         link: cosine similarity from which two faces count as one person.
     """
-    templates, photos = gallery.templates, gallery.photos
+    templates, photos, poor = gallery.templates, gallery.photos, gallery.poor
     result, linked = templates.copy(), np.zeros(len(templates), np.intp)
     # Squares, each pair of faces once, and small enough that both sides of a product stay in the processor's cache.
     starts = range(0, len(templates), _SQUARE)
@@ -101,6 +142,7 @@ def refined(gallery: Gallery, link: float) -> Refined:
         similar = np.matmul(some, others.T, out=square)
         row, column = np.divmod(np.flatnonzero(similar >= link), len(others))
         apart = (top + row < left + column) & (photos[top + row] != photos[left + column])
+        apart &= ~(poor[top + row] | poor[left + column])
         row, column = row[apart], column[apart]
         # Links are few among many pairs, so they are added up one by one rather than by another product.
         for part in range(0, len(row), _LINKS_AT_ONCE):
@@ -109,7 +151,7 @@ def refined(gallery: Gallery, link: float) -> Refined:
             _add_links(result, linked, top + here, alike, others[there])
             order = np.argsort(there, kind="stable")
             _add_links(result, linked, left + there[order], alike[order], some[here[order]])
-    return Refined(_unit(result), float((1 / (1 + linked)).sum()))
+    return Refined(_unit(result), float((1 / (1 + linked))[~poor].sum()))
 
 
 def _add_links(sums: Floats, linked: Places, faces: Places, similarities: Floats, templates: Floats) -> None:
@@ -119,31 +161,37 @@ def _add_links(sums: Floats, linked: Places, faces: Places, similarities: Floats
     linked[faces[first]] += np.diff(first, append=len(faces))
 
 
-def refined_probes(probes: Floats, gallery: Gallery, guests: Places, photos: Places) -> Floats:
+def refined_probes(probes: Floats, gallery: Gallery, answers: Answers) -> Floats:
     """Each guest's template, averaged with their face in the photos that they said they are in.
 
-    In such a photo their face is the one most similar to the selfie. All answers together weigh no more than the
-    selfie, so that nobody can turn into somebody else by answers.
+    All answers together weigh no more than the selfie, so that nobody can turn into somebody else by answers.
 
     Args:
         probes: (g, d), unit length: the templates of the selfies.
-        guests: (a,), for each answer the place of the guest among the probes.
-        photos: (a,), and the number of the photo.
 
     Returns:
         (g, d), unit length.
     """
     said = np.zeros_like(probes)
-    first, last = np.searchsorted(gallery.photos, photos, "left"), np.searchsorted(gallery.photos, photos, "right")
-    for guest, start, end in zip(guests, first, last, strict=True):
-        faces = gallery.templates[start:end]
-        if len(faces):
-            said[guest] += faces[(faces @ probes[guest]).argmax()]
+    guests, faces, yes = _answered(probes, gallery, answers)
+    np.add.at(said, guests[yes], gallery.templates[faces[yes]])
     length = np.linalg.norm(said, axis=1, keepdims=True)
     return _unit(probes + said / np.maximum(length, 1))
 
 
-def found(probes: Floats, gallery: Gallery, faces: Floats, limits: Thresholds) -> Found:
+def _answered(probes: Floats, gallery: Gallery, answers: Answers) -> tuple[Places, Places, Flags]:
+    """Guests, faces and whether they are theirs: in such a photo the one most similar to the selfie is meant."""
+    first, last = (np.searchsorted(gallery.photos, answers.photos, side) for side in ("left", "right"))
+    meant = [
+        start + int((gallery.templates[start:end] @ probes[guest]).argmax()) if start < end else -1
+        for guest, start, end in zip(answers.guests, first, last, strict=True)
+    ]
+    faces = np.array(meant, np.intp)
+    there = faces >= 0
+    return answers.guests[there], faces[there], answers.yes[there]
+
+
+def found(probes: Floats, gallery: Gallery, faces: Floats, limits: Thresholds, answers: Answers = NO_ANSWERS) -> Found:
     """Compare all guests with all faces, and guests with each other where they fit the same face.
 
     Of two guests who fit a face, the one who fits it less well is at most asked about it, and not even that when the
@@ -154,34 +202,79 @@ def found(probes: Floats, gallery: Gallery, faces: Floats, limits: Thresholds) -
         faces: (n, d), unit length: the refined templates of ``gallery``.
 
     Returns:
-        Everything from ``limits.maybe`` upwards, sorted by guest and photo.
+        Everything from ``limits.maybe`` upwards, and of poor faces only what is sure, sorted by guest and photo.
     """
-    parts: list[Found] = []
-    one_person = probes @ probes.T >= limits.link
-    expanded = _expanded(probes, gallery, faces, limits.link)
-    for some in _blocks(len(faces), len(probes)):
-        similar = _helped(probes, gallery, faces, some)
-        further = _helped(expanded, gallery, faces, some)
-        similar = np.maximum(similar, np.minimum(further, similar + np.float32(MOST_EXPANSION)))
-        best_guest, best = similar.argmax(axis=0), similar.max(axis=0)
-        gives_way = ~one_person[:, best_guest] & (similar < TOO_GOOD_TO_DROP)
-        taken = gives_way & (best >= limits.sure) & (similar < best - CLEARLY_BETTER)
-        guest, face = np.nonzero((similar >= limits.maybe) & ~taken)
-        similarity = similar[guest, face]
-        sure = (similarity >= limits.sure) & ~(gives_way[guest, face] & (similarity < best[face]))
-        parts.append(Found(guest, face + some.start, similarity, sure))
+    guests = _Guests(
+        probes,
+        expanded=_expanded(probes, gallery, faces, limits.link),
+        one_person=probes @ probes.T >= limits.link,
+    )
+    parts = [_candidates(guests, gallery, faces, limits, some) for some in _blocks(len(faces), len(probes))]
     if not parts:
         nothing = np.empty(0, np.intp)
         return Found(nothing, nothing, np.empty(0, np.float32), np.empty(0, bool))
-    return _one_face_a_photo(
-        Found(
-            np.concatenate([part.guests for part in parts]),
-            np.concatenate([part.faces for part in parts]),
-            np.concatenate([part.similarities for part in parts]),
-            np.concatenate([part.sure for part in parts]),
-        ),
-        gallery.photos,
-    )
+    whose, places, similarities, sure, free = (np.concatenate(column) for column in zip(*parts, strict=True))
+    every = Found(whose, places, similarities, sure)
+    guest, face, yes = _answered(probes, gallery, answers)
+    shown = np.concatenate([whose[sure], guest[yes]]), np.concatenate([places[sure], face[yes]])
+    like_shown = _nearly(every, *shown, gallery, limits.same)
+    like_refused = _nearly(every, guest[~yes], face[~yes], gallery, limits.same)
+    sure = sure | (free & like_shown & ~like_refused)
+    # Who says no to a picture that they don't like of themselves is asked about the others of it.
+    kept = sure | ~((like_refused & ~like_shown) | gallery.poor[places])
+    return _one_face_a_photo(Found(whose[kept], places[kept], similarities[kept], sure[kept]), gallery.photos)
+
+
+def _candidates(
+    guests: _Guests, gallery: Gallery, faces: Floats, limits: Thresholds, some: slice
+) -> tuple[Places, Places, Floats, Flags, Flags]:
+    """Of some faces every guest and face that may be a match: the first four as in ``Found``, with poor faces.
+
+    The fifth tells whether nobody else is shown the face because they fit it better.
+    """
+    poor = gallery.poor[some]
+    similar = _helped(guests.probes, gallery, faces, some)
+    further = np.minimum(_helped(guests.expanded, gallery, faces, some), similar + np.float32(MOST_EXPANSION))
+    similar = np.where(poor, similar, np.maximum(similar, further))
+    enough = np.where(poor, limits.link, limits.sure).astype(np.float32)
+    best_guest, best = similar.argmax(axis=0), similar.max(axis=0)
+    gives_way = ~guests.one_person[:, best_guest] & (similar < TOO_GOOD_TO_DROP) & (similar < best)
+    taken = gives_way & (best >= enough) & (similar < best - CLEARLY_BETTER)
+    guest, face = np.nonzero((similar >= limits.maybe) & ~taken)
+    similarity, behind = similar[guest, face], gives_way[guest, face]
+    sure = (similarity >= enough[face]) & ~behind
+    free = ~(behind & (best >= enough)[face])
+    return guest, face + some.start, similarity, sure, free
+
+
+def _nearly(every: Found, guests: Places, faces: Places, gallery: Gallery, same: float) -> Flags:
+    """Whether what is not sure is nearly the same picture as a face of that guest in another photo: (m,).
+
+    Args:
+        guests: (k,), places among the probes.
+        faces: (k,), a face of each in the gallery.
+    """
+    nearly = np.zeros(len(every.guests), bool)
+    open_rows = np.flatnonzero(~every.sure)
+    open_rows = open_rows[np.argsort(every.guests[open_rows], kind="stable")]
+    order = np.argsort(guests, kind="stable")
+    guests, faces = guests[order], faces[order]
+    for guest in np.intersect1d(guests, every.guests[open_rows]):
+        known = faces[_run(guests, guest)]
+        rows = open_rows[_run(every.guests[open_rows], guest)]
+        at_once = max(1, _CELLS_AT_ONCE // len(known))
+        for start in range(0, len(rows), at_once):
+            some = rows[start : start + at_once]
+            asked = every.faces[some]
+            alike = gallery.templates[asked] @ gallery.templates[known].T >= same
+            apart = gallery.photos[asked][:, None] != gallery.photos[known]
+            nearly[some] = (alike & apart).any(axis=1)
+    return nearly
+
+
+def _run(ascending: Places, value: int) -> slice:
+    """Where a value lies."""
+    return slice(*(int(np.searchsorted(ascending, value, side)) for side in ("left", "right")))
 
 
 def _blocks(faces: int, guests: int) -> Iterator[slice]:
@@ -209,7 +302,7 @@ def _expanded(probes: Floats, gallery: Gallery, faces: Floats, link: float) -> F
     owners, owned = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
     for some in _blocks(len(faces), len(probes)):
         similar = _helped(probes, gallery, faces, some)
-        guest, face = similar.argmax(axis=0), np.flatnonzero(similar.max(axis=0) >= link)
+        guest, face = similar.argmax(axis=0), np.flatnonzero((similar.max(axis=0) >= link) & ~gallery.poor[some])
         owners.append(guest[face])
         owned.append(face + some.start)
     owner, face = np.concatenate(owners), np.concatenate(owned)

@@ -26,8 +26,8 @@ from trouvaille.matching.models import KnownEngine, Match, Probe, Settlement, Ti
 from trouvaille.photos.models import Photo, PhotoState
 from trouvaille.photos.service import SETTLE_JOB, SETTLE_PRIORITY
 
-# Below this quality a face never starts a match on its own. The same value as in the face engine, whose package the
-# web process, which loads this module, must not import; a check holds the two together.
+# A face below this quality starts a match only where it is very similar: from ``link`` on. The same value as in the
+# face engine, whose package the web process, which loads this module, must not import; a check holds the two together.
 POOR_QUALITY = 0.35
 
 
@@ -44,14 +44,14 @@ INSERT INTO matches (guest_id, photo_id, event_id, face_id, similarity, tier, cr
 SELECT DISTINCT ON (photo_id)
        :guest_id, photo_id, :event_id, id, similarity,
        CASE WHEN similarity >= :sure THEN 'sure' ELSE 'maybe' END, now()
-  FROM (SELECT photo_id, id,
+  FROM (SELECT photo_id, id, quality,
                CASE WHEN engine = :engine
                     THEN -(coalesce(refined, template) <#> CAST(:probe AS halfvec)) END AS similarity
           FROM faces
-         WHERE event_id = :event_id AND quality >= :quality
+         WHERE event_id = :event_id
            AND photo_id NOT IN (SELECT id FROM photos WHERE event_id = :event_id AND deleted_at IS NOT NULL)
         OFFSET 0) compared
- WHERE similarity >= :maybe
+ WHERE similarity >= CASE WHEN quality < :quality THEN :link ELSE :maybe END
  ORDER BY photo_id, similarity DESC, id
 ON CONFLICT (guest_id, photo_id) DO UPDATE
    SET face_id = excluded.face_id, similarity = excluded.similarity, tier = excluded.tier
@@ -63,14 +63,14 @@ INSERT INTO matches (guest_id, photo_id, event_id, face_id, similarity, tier, cr
 SELECT DISTINCT ON (guest_id)
        guest_id, :photo_id, :event_id, id, similarity,
        CASE WHEN similarity >= :sure THEN 'sure' ELSE 'maybe' END, now()
-  FROM (SELECT probes.guest_id, faces.id,
+  FROM (SELECT probes.guest_id, faces.id, faces.quality,
                CASE WHEN faces.engine = probes.engine
                     THEN -(faces.template <#> coalesce(probes.refined, probes.template)) END AS similarity
           FROM faces
           JOIN probes ON probes.event_id = faces.event_id AND probes.engine = faces.engine
-         WHERE faces.event_id = :event_id AND faces.photo_id = :photo_id AND faces.quality >= :quality
+         WHERE faces.event_id = :event_id AND faces.photo_id = :photo_id
         OFFSET 0) compared
- WHERE similarity >= :maybe
+ WHERE similarity >= CASE WHEN quality < :quality THEN :link ELSE :maybe END
  ORDER BY guest_id, similarity DESC, id
 ON CONFLICT (guest_id, photo_id) DO UPDATE
    SET face_id = excluded.face_id, similarity = excluded.similarity, tier = excluded.tier
@@ -159,6 +159,7 @@ async def match_guest(
             "quality": POOR_QUALITY,
             "sure": limits.sure,
             "maybe": limits.maybe,
+            "link": limits.link,
         },
     )
     await live.publish(session, f"guest:{guest_id}", "photos")
@@ -182,6 +183,7 @@ async def match_photo(session: AsyncSession, *, event_id: UUID, photo_id: UUID, 
             "quality": POOR_QUALITY,
             "sure": limits.sure,
             "maybe": limits.maybe,
+            "link": limits.link,
         },
     )
     await live.publish_all(session, [f"guest:{guest_id}" for guest_id in matched], "photos")

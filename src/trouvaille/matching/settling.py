@@ -26,7 +26,7 @@ from trouvaille.core.db import Sessions, transaction
 from trouvaille.events.models import Event
 from trouvaille.matching import people
 from trouvaille.matching.models import KnownEngine, Match, Probe, Settlement, Verdict
-from trouvaille.matching.people import Found, Gallery, Refined
+from trouvaille.matching.people import Answers, Found, Gallery, Refined
 from trouvaille.matching.service import POOR_QUALITY, Extent, extent, join_as_selfie
 from trouvaille.photos.models import Photo
 
@@ -39,14 +39,16 @@ _ROWS_AT_ONCE: Final = 1_000
 _NOWHERE: Final = UUID(int=0)
 _NO_TEMPLATES: Final = np.empty((0, 0), np.float32)
 
-# Ids and both templates of many faces as one value: making an object of each would take most of the time. The four
-# bytes that are left out of a template are its size.
+# Ids, both templates and whether they are poor of many faces as one value: making an object of each would take most of
+# the time. The four bytes that are left out of a template are its size.
 _FACES = text("""
 SELECT count(*), string_agg(uuid_send(id) || uuid_send(photo_id) || substr(halfvec_send(template), 5)
-                            || substr(halfvec_send(coalesce(refined, template)), 5), ''::bytea ORDER BY photo_id, id)
-  FROM (SELECT id, photo_id, template, refined
+                            || substr(halfvec_send(coalesce(refined, template)), 5)
+                            || CASE WHEN quality < :quality THEN '\\x01' ELSE '\\x00' END::bytea,
+                            ''::bytea ORDER BY photo_id, id)
+  FROM (SELECT id, photo_id, template, refined, quality
           FROM faces
-         WHERE event_id = :event_id AND engine = :engine AND quality >= :quality
+         WHERE event_id = :event_id AND engine = :engine
            AND photo_id NOT IN (SELECT id FROM photos WHERE event_id = :event_id AND deleted_at IS NOT NULL)
            AND (photo_id, id) > (:photo_id, :id)
          ORDER BY photo_id, id
@@ -106,7 +108,7 @@ RETURNING guest_id
 
 @dataclass
 class _Faces:
-    """The faces that may start a match, by photo and id. ``ids`` and ``photo_ids``: (n, 16) bytes."""
+    """The faces of the event, by photo and id. ``ids`` and ``photo_ids``: (n, 16) bytes."""
 
     ids: NDArray[np.uint8]
     photo_ids: NDArray[np.uint8]
@@ -125,8 +127,7 @@ class _Probes:
     enrolments: list[UUID]
     templates: Floats
     kept: Floats
-    answered: NDArray[np.intp]  # the place of a guest above …
-    answered_photos: NDArray[np.intp]  # … and the number of a photo that they said they are in
+    answers: Answers
 
 
 @dataclass
@@ -192,16 +193,17 @@ def _looked_at_together(faces: _Faces, probes: _Probes, now: Extent, known: floa
         if known is not None
         else people.refined(gallery, now.thresholds().link)
     )
-    guests = people.refined_probes(probes.templates, gallery, probes.answered, probes.answered_photos)
+    guests = people.refined_probes(probes.templates, gallery, probes.answers)
     limits = now.thresholds(people=refined.people)
-    return _Settled(refined.templates, refined.people, guests, people.found(guests, gallery, refined.templates, limits))
+    found = people.found(guests, gallery, refined.templates, limits, probes.answers)
+    return _Settled(refined.templates, refined.people, guests, found)
 
 
 async def _read_faces(session: AsyncSession, event_id: UUID, engine: str) -> _Faces:
     after = {"photo_id": _NOWHERE, "id": _NOWHERE}
     given = {"event_id": event_id, "engine": engine, "quality": POOR_QUALITY, "limit": _FACES_AT_ONCE}
     # Columns apart, and each block's bytes let go of: of 300,000 faces the bytes alone are 160 MB.
-    columns: tuple[list[Any], ...] = ([], [], [], [])
+    columns: tuple[list[Any], ...] = ([], [], [], [], [])
     while True:
         count, block = (await session.execute(_FACES, given | after)).one()
         if count:
@@ -213,19 +215,23 @@ async def _read_faces(session: AsyncSession, event_id: UUID, engine: str) -> _Fa
             break
     ids, photo_ids = (_joined(column, np.empty((0, 16), np.uint8)) for column in columns[:2])
     templates, kept = _joined(columns[2], _NO_TEMPLATES), _joined(columns[3], _NO_TEMPLATES.astype(np.float16))
+    poor = _joined(columns[4], np.empty(0, bool))
     starts = np.ones(len(ids), np.intp)
     starts[1:] = (photo_ids[1:] != photo_ids[:-1]).any(axis=1)
-    return _Faces(ids, photo_ids, Gallery(templates, np.cumsum(starts) - 1), kept)
+    return _Faces(ids, photo_ids, Gallery(templates, np.cumsum(starts) - 1, poor), kept)
 
 
-def _columns(count: int, block: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Floats, Halves]:
-    """Ids of faces and of photos, templates and refined ones, as ``_FACES`` packs them: numbers big end first."""
+def _columns(
+    count: int, block: bytes
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Floats, Halves, NDArray[np.bool_]]:
+    """Ids of faces and of photos, templates, refined ones, and whether they are poor, as ``_FACES`` packs them: numbers
+    big end first."""
     rows = np.frombuffer(block, np.uint8).reshape(count, -1)
-    half = (rows.shape[1] - 32) // 2
-    ids, photo_ids, templates, kept = (
-        np.ascontiguousarray(part) for part in np.split(rows, (16, 32, 32 + half), axis=1)
+    half = (rows.shape[1] - 33) // 2
+    ids, photo_ids, templates, kept, poor = (
+        np.ascontiguousarray(part) for part in np.split(rows, (16, 32, 32 + half, 32 + 2 * half), axis=1)
     )
-    return ids, photo_ids, templates.view(">f2").astype(np.float32), kept.view(">f2").astype(np.float16)
+    return ids, photo_ids, templates.view(">f2").astype(np.float32), kept.view(">f2").astype(np.float16), poor[:, 0] > 0
 
 
 def _joined(parts: list[Any], nothing: NDArray[Any]) -> Any:
@@ -248,17 +254,17 @@ async def _read_probes(session: AsyncSession, event_id: UUID, engine: str, faces
             .order_by(Probe.enrolment_id)
         )
     ).all()
-    answers = await session.execute(
-        select(Match.guest_id, Match.photo_id).where(
-            Match.event_id == event_id, Match.verdict == Verdict.YES, Match.given_at.is_(None)
+    verdicts = await session.execute(
+        select(Match.guest_id, Match.photo_id, Match.verdict == Verdict.YES).where(
+            Match.event_id == event_id, Match.verdict.is_not(None), Match.given_at.is_(None)
         )
     )
     places = {guest_id: place for place, (_, guest_id, _, _) in enumerate(rows)}
     first_faces = np.flatnonzero(np.diff(faces.gallery.photos, prepend=-1))
     numbers = {faces.photo_ids[face].tobytes(): number for number, face in enumerate(first_faces)}
     said = sorted(
-        (places[guest_id], numbers[photo_id.bytes])
-        for guest_id, photo_id in answers
+        (places[guest_id], numbers[photo_id.bytes], yes)
+        for guest_id, photo_id, yes in verdicts
         if guest_id in places and photo_id.bytes in numbers
     )
     size = faces.gallery.templates.shape[1]
@@ -266,8 +272,11 @@ async def _read_probes(session: AsyncSession, event_id: UUID, engine: str, faces
         [enrolment_id for enrolment_id, *_ in rows],
         _vectors([template for _, _, template, _ in rows], size),
         _vectors([refined for *_, refined in rows], size),
-        np.array([place for place, _ in said], np.intp),
-        np.array([number for _, number in said], np.intp),
+        Answers(
+            np.array([place for place, _, _ in said], np.intp),
+            np.array([number for _, number, _ in said], np.intp),
+            np.array([yes for _, _, yes in said], bool),
+        ),
     )
 
 

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from trouvaille.core import live
 from trouvaille.core.jobs import PHOTOS, defer, defer_again
 from trouvaille.events import watermarks
 from trouvaille.events.models import Event
-from trouvaille.photos.models import Photo, PhotoState
+from trouvaille.photos.models import PUT_OFF, Photo, PhotoState
 from trouvaille.photos.renditions import FULL
 from trouvaille.photos.service import set_failed
 
@@ -98,10 +98,13 @@ async def set_aside(session: AsyncSession, event: Event, photo: Photo) -> bool:
 
 async def show_unmarked(session: AsyncSession, event_id: UUID) -> None:
     """Show the photos again that wanted a mark, of an event that has none any more."""
-    if await session.scalar(select(Event.mark).where(Event.id == event_id).with_for_update(read=True)) is not None:
+    event = await session.get(Event, event_id, with_for_update={"read": True}, populate_existing=True)
+    if event is None or event.mark is not None:
         return
     here = (Photo.event_id == event_id, Photo.state == PhotoState.FAILED, Photo.reason == UNMARKED)
-    back = update(Photo).where(*here).values(state=PhotoState.READY, reason=None).returning(Photo.id)
+    # Their faces may never have been looked at: put off before, or not wanted then.
+    reason = case((Photo.engine.is_(None), PUT_OFF), else_=None) if event.faces_on else None
+    back = update(Photo).where(*here).values(state=PhotoState.READY, reason=reason).returning(Photo.id)
     ids = list(await session.scalars(back.execution_options(synchronize_session=False)))
     if ids:
         await live.publish(session, f"event:{event_id}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 POOR_QUALITY = 0.35
-"""Below this quality a face never starts a match on its own (its effect: docs/accuracy.md)."""
+"""Below this quality a face starts a match only where it is very similar (its effect: docs/accuracy.md)."""
 
 
 class UnreadableReason(StrEnum):
@@ -94,7 +94,8 @@ class Face:
         landmarks_xy: (5, 2) float32, fractions: the eye on the image's left, the other eye, nose tip, the mouth corner
             on the image's left, the other corner. They may lie a little outside 0-1 where the edge cuts the face.
         score: the detector's confidence, 0-1.
-        quality: 0-1, how far the template can be trusted; below ``POOR_QUALITY`` it never starts a match on its own.
+        quality: 0-1, how far the template can be trusted; below ``POOR_QUALITY`` it starts a match only where it is
+            very similar.
         width_px: width of the face in pixels of the full-resolution photo.
         template: (128,) float32, unit length; compare two with their inner product.
     """
