@@ -24,7 +24,7 @@ from bench.older import photos_per_s
 from bench.real_path import running_event
 from trouvaille import logs
 from trouvaille.vision import engine as engines
-from trouvaille.vision.decode import decode
+from trouvaille.vision.decode import ENOUGH_SIDE_PX, decode
 from trouvaille.vision.engine import LocalEngine
 from trouvaille.vision.renditions import VIEW_SIDE_PX, rendition
 from trouvaille.vision.shrink import shrunk
@@ -83,7 +83,7 @@ def steps(data: list[bytes]) -> dict[str, float]:
     for photo in data[:3]:
         engine.analyse_photo(photo)
     for photo in data:
-        decoded = timed("decode", decode, photo, finest=False)
+        decoded = timed("decode", decode, photo, enough_px=ENOUGH_SIDE_PX)
         view = timed("renditions", shrunk, decoded.image_rgb, VIEW_SIDE_PX)
         for name in ("thumb", "view"):
             timed("renditions", rendition, name, view)

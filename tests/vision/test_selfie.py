@@ -3,11 +3,14 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from trouvaille.vision import engine as engines
+from trouvaille.vision.decode import Decoded, decode
 from trouvaille.vision.engine import LocalEngine
 from trouvaille.vision.selfie import together
 from trouvaille.vision.types import SelfieProblem, SelfieRefused, SeveralFaces, Unreadable
@@ -97,6 +100,33 @@ def test_a_face_as_large_as_the_guests_makes_it_unclear_who_asks(
     pair.paste(portrait, (0, 0))
     pair.paste(bystander, (portrait.width, 0))
     assert problem(engine, encode(pair)) == SelfieProblem.several_faces
+
+
+@pytest.mark.parametrize("face_px", [110, 240, 1200])
+def test_a_large_selfie_is_as_good_however_much_of_it_has_to_be_read(
+    face_px: int, engine: LocalEngine, portrait: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = face_px * portrait.width // 235, face_px * portrait.height // 235
+    canvas = Image.new("RGB", (4032, 3024), (150, 150, 150))
+    shown = portrait.resize(size, Image.Resampling.LANCZOS)
+    canvas.paste(shown, ((4032 - size[0]) // 2, (3024 - size[1]) // 2))
+    selfie = encode(canvas, quality=92)
+    sizes = []
+
+    def watched(*given: Any, **named: Any) -> Decoded:
+        found = decode(*given, **named)
+        sizes.append(found.image_rgb.shape[1])
+        return found
+
+    monkeypatch.setattr(engines, "decode", watched)
+    quick = engine.analyse_selfie([selfie])
+    # The whole is read only where half of it leaves a face without enough pixels.
+    assert sizes == ([2016] if face_px > 320 else [2016, 4032])
+    monkeypatch.setattr(engines, "_SELFIE_ENOUGH_PX", 10_000)
+    whole = engine.analyse_selfie([selfie])
+    assert sizes[-1] == 4032
+    assert quick.template @ whole.template > 0.98
+    assert quick.quality == pytest.approx(whole.quality, abs=0.1)
 
 
 def test_too_small(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:

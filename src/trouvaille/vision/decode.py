@@ -23,8 +23,7 @@ WORKING_PIXELS: Final = 40_000_000
 """Larger pictures are shrunk while they are read, so that one decode never holds more than 120 MB of pixels."""
 
 ENOUGH_SIDE_PX: Final = 2560
-"""A JPEG is read at a half, a quarter or an eighth of its size as long as its longer side stays above this, unless more
-is asked for: room for the largest rendition, and for all but small faces."""
+"""Of a photo: room for the largest rendition, and for all but small faces."""
 
 HELD_LIMIT_BYTES: Final = 400 * 1024**2
 """Pictures that can't be read in strips are refused when their decoder would hold more than about this."""
@@ -61,19 +60,20 @@ class Decoded:
         return self.exposure.taken_at
 
 
-def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT, finest: bool = True) -> Decoded:
+def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT, enough_px: int | None = None) -> Decoded:
     """Decode JPEG, PNG, WebP, TIFF, AVIF or HEIC, or the preview inside a camera's RAW file.
 
     Args:
         data: the whole file.
         pixels_limit: most pixels that the header may declare.
-        finest: False is content with ``ENOUGH_SIDE_PX``, which takes a large JPEG a third of the time.
+        enough_px: a JPEG is read at a half, a quarter or an eighth of its size while its longer side keeps so many,
+            which takes a large one a third of the time; None reads all there is.
 
     Raises:
         Unreadable: with the reason; a file that ends early is refused, not shown half grey.
     """
     if raw_type(data) is not None:
-        return _decode_raw(data, pixels_limit, finest=finest)
+        return _decode_raw(data, pixels_limit, enough_px)
     if heic.is_heic(data):
         return _decode_heic(data, pixels_limit)
     header = _open(data)
@@ -82,7 +82,7 @@ def decode(data: bytes, *, pixels_limit: int = PIXELS_LIMIT, finest: bool = True
     metadata = _exif_blob(header, data)
     orientation = header.get("orientation") if header.get_typeof("orientation") else 1
     try:
-        image_rgb = _jpeg_pixels(data, header, finest=finest)
+        image_rgb = _jpeg_pixels(data, header, enough_px)
         if image_rgb is None:
             image_rgb = _pixels(_shrink_while_loading(data, header))
     except pyvips.Error as error:
@@ -168,7 +168,7 @@ def _exif_blob(image: pyvips.Image, data: bytes) -> bytes:
     return bytes(image.get("exif-data")) if image.get_typeof("exif-data") else b""
 
 
-def _jpeg_pixels(data: bytes, header: pyvips.Image, *, finest: bool) -> NDArray[np.uint8] | None:
+def _jpeg_pixels(data: bytes, header: pyvips.Image, enough_px: int | None) -> NDArray[np.uint8] | None:
     """The pixels of a plain JPEG, straight from libjpeg-turbo: in a third of the time that libvips' pipeline takes.
 
     None where there is more to it: another colour space or profile, or a flaw that libvips has to judge.
@@ -181,7 +181,7 @@ def _jpeg_pixels(data: bytes, header: pyvips.Image, *, finest: bool) -> NDArray[
     factor = 1
     while factor < 8 and (
         width * height > WORKING_PIXELS * factor**2
-        or (not finest and max(width, height) >= 2 * factor * ENOUGH_SIDE_PX)
+        or (enough_px is not None and max(width, height) >= 2 * factor * enough_px)
     ):
         factor *= 2
     least = {"min_width": -(-width // factor), "min_height": -(-height // factor)} if factor > 1 else {}
@@ -251,8 +251,8 @@ def _decode_heic(data: bytes, pixels_limit: int) -> Decoded:
     return Decoded(_pixels(image), width_px, height_px, exif.exposure(picture.exif))
 
 
-def _decode_raw(data: bytes, pixels_limit: int, *, finest: bool) -> Decoded:
-    shown = decode(raw.preview(data), pixels_limit=pixels_limit, finest=finest)
+def _decode_raw(data: bytes, pixels_limit: int, enough_px: int | None) -> Decoded:
+    shown = decode(raw.preview(data), pixels_limit=pixels_limit, enough_px=enough_px)
     if max(shown.width_px, shown.height_px) < raw.LEAST_SIDE_PX:
         raise Unreadable(UnreadableReason.no_preview)
     return dataclasses.replace(shown, exposure=raw.exposure(data, shown.exposure))

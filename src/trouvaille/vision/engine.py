@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trouvaille.vision import weights as model_files
 from trouvaille.vision.align import ALIGNED_PX, align
-from trouvaille.vision.decode import PIXELS_LIMIT, decode
+from trouvaille.vision.decode import ENOUGH_SIDE_PX, PIXELS_LIMIT, decode
 from trouvaille.vision.detect import Detections, Detector, without_doubles
 from trouvaille.vision.embed import Embedder
 from trouvaille.vision.graphs import Precision, compile_graph
@@ -32,6 +32,11 @@ DETECT_SIDE_PX: Final = 1280
 COARSE_SCORE_LIMIT: Final = 0.4
 _FINE_ENOUGH_PX: Final = 80  # Wide as this or wider, a face fills the recogniser's crop without being enlarged.
 _SELFIE_SIDE_PX: Final = 1024
+_SELFIE_ENOUGH_PX: Final = 1536
+"""A selfie whose largest face is at least ``_SELFIE_FACE_PX`` wide at this size need not be read at a larger one."""
+_SELFIE_FACE_PX: Final = 2 * _FINE_ENOUGH_PX
+_SELFIE_SCALES: Final = (1.0, 0.93, 1.07)
+"""A guest is known by one picture, so it is looked at three times, each a little larger or smaller, and mirrored."""
 _KEPT_SIDE_PX: Final = 3072
 _PIPELINE_VERSION: Final = 2  # Raise it whenever the steps change so that templates are no longer comparable.
 
@@ -100,7 +105,7 @@ class LocalEngine:
         Raises:
             Unreadable: with the reason.
         """
-        decoded = decode(data, pixels_limit=self._pixels_limit, finest=False)
+        decoded = decode(data, pixels_limit=self._pixels_limit, enough_px=ENOUGH_SIDE_PX)
         image_rgb = decoded.image_rgb
         view_rgb = shrunk(image_rgb, VIEW_SIDE_PX)
         thumb, view = rendition("thumb", view_rgb), rendition("view", view_rgb)
@@ -156,18 +161,24 @@ class LocalEngine:
         return SelfieAnalysis(template, looked[kept[0]].quality, jpegs)
 
     def _look(self, data: bytes, chosen: Box | None) -> "_Frame":
-        image_rgb = decode(data, pixels_limit=self._pixels_limit).image_rgb
-        coarse = self._detector.search(image_rgb, side_px=_SELFIE_SIDE_PX, score_limit=COARSE_SCORE_LIMIT)
+        # Who had to say which face is theirs may be a small one.
+        decoded = decode(data, pixels_limit=self._pixels_limit, enough_px=None if chosen else _SELFIE_ENOUGH_PX)
+        coarse = self._detector.search(decoded.image_rgb, side_px=_SELFIE_SIDE_PX, score_limit=COARSE_SCORE_LIMIT)
+        widths = coarse.boxes_xyxy[:, 2] - coarse.boxes_xyxy[:, 0]
+        if decoded.image_rgb.shape[1] < decoded.width_px and widths.max(initial=0) < _SELFIE_FACE_PX:
+            smaller_px = decoded.image_rgb.shape[1]
+            decoded = decode(data, pixels_limit=self._pixels_limit)
+            coarse = coarse.moved(decoded.image_rgb.shape[1] / smaller_px)
+        image_rgb = decoded.image_rgb
         detections = confirmed(coarse, self._detector.refine(image_rgb, coarse))
-        crops, measured = self._measured(image_rgb, detections, full_scale=1.0)
+        _, measured = self._measured(image_rgb, detections, full_scale=decoded.width_px / image_rgb.shape[1])
         try:
             best = accepted_face(image_rgb, measured, detections.boxes_xyxy, chosen=chosen)
         except SeveralFaces as error:
             error.jpeg, width_px, height_px = jpeg_within(shrunk(image_rgb, _SELFIE_SIDE_PX), JPEG_LIMIT_BYTES)
             error.size_wh = width_px, height_px
             raise
-        own = slice(best, best + 1)
-        template = self._templates(image_rgb, detections[own], crops[own], mirrored=True)[0]
+        template = self._selfie_template(image_rgb, detections.landmarks_xy[best])
         # Room for what is kept, and no more: a burst of large pictures would fill the memory.
         small_rgb = shrunk(image_rgb, _KEPT_SIDE_PX)
         box = detections.boxes_xyxy[best] * (small_rgb.shape[1] / image_rgb.shape[1])
@@ -186,12 +197,20 @@ class LocalEngine:
         return crops, measured
 
     def _templates(
-        self, image_rgb: NDArray[np.uint8], found: Detections, crops: NDArray[np.uint8], *, mirrored: bool = False
+        self, image_rgb: NDArray[np.uint8], found: Detections, crops: NDArray[np.uint8]
     ) -> NDArray[np.float32]:
         """(n, d) of the faces, from their aligned crops where the recogniser wants them at that size."""
         if self._face_side_px != ALIGNED_PX and len(found):
             crops = np.stack([align(image_rgb, landmarks, self._face_side_px) for landmarks in found.landmarks_xy])
-        return self._embedder.embed(crops, mirrored=mirrored)
+        return self._embedder.embed(crops)
+
+    def _selfie_template(self, image_rgb: NDArray[np.uint8], landmarks_xy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(d,), unit length: the mean of all looks at one face."""
+        centre = landmarks_xy.mean(axis=0)
+        looks = [centre + (landmarks_xy - centre) * np.float32(scale) for scale in _SELFIE_SCALES]
+        crops = np.stack([align(image_rgb, landmarks, self._face_side_px) for landmarks in looks])
+        together = self._embedder.embed(crops, mirrored=True).mean(axis=0)
+        return np.asarray(together / np.linalg.norm(together), np.float32)
 
     def _faces(self, image_rgb: NDArray[np.uint8], found: Detections, *, width_px: int) -> tuple[Face, ...]:
         size = np.array(image_rgb.shape[1::-1], np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from trouvaille.vision.decode import PIXELS_LIMIT, decode
+from trouvaille.vision.decode import ENOUGH_SIDE_PX, PIXELS_LIMIT, decode
 from trouvaille.vision.renditions import VIEW_SIDE_PX, jpeg, rendition
 from trouvaille.vision.shrink import shrunk
 from trouvaille.vision.types import Rendition
@@ -65,7 +65,7 @@ def renditions(
     Raises:
         Unreadable: with the reason.
     """
-    image_rgb = decode(data, pixels_limit=pixels_limit, finest=full).image_rgb
+    image_rgb = decode(data, pixels_limit=pixels_limit, enough_px=None if full else ENOUGH_SIDE_PX).image_rgb
     made = [rendition("view", stamped(shrunk(image_rgb, VIEW_SIDE_PX), stamp))]
     if full:
         # The largest array that there is: no second one of its size, as nobody needs it without the mark any more.
