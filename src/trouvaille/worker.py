@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -96,57 +96,86 @@ async def run(
     engines.tail(settings)  # raises before anything is opened
     if forever:
         _be_nice(queues)
-    database = connect(settings.database_url, pool_size=concurrency + WAITING_JOBS + 2, application="trouvaille worker")
-    sessions = sessions_of(database)
+    kind = f"worker {queues[0]}"
+    async with AsyncExitStack() as opened:
+        database = connect(
+            settings.database_url, pool_size=concurrency + WAITING_JOBS + 2, application="trouvaille worker"
+        )
+        opened.push_async_callback(database.dispose)
+        work = await _ready_to_work(settings, sessions_of(database), opened, threads=concurrency, engine=engine)
+        reporter = Reporter(
+            settings.database_url, kind, queues=queues, slots=concurrency, measure=_gauges(database, kind)
+        )
+        traces.configure(kind)
+        if forever:
+            opened.push_async_callback(_ended, _regular(work, settings))
+        else:
+            await _revive(work.sessions, settings)
+            await _keep_house(work, settings)
+        connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
+        async with reporter, _opened(connector) as jobs, following(work.sessions, work.storage):
+            log.info("worker ready", queues=list(queues))
+            while True:
+                await _take_jobs(jobs, work, settings, queues, concurrency=concurrency, forever=forever)
+                if forever or not await hasten(work.sessions, queues):
+                    break
+
+
+async def _ready_to_work(
+    settings: Settings, sessions: Sessions, opened: AsyncExitStack, *, threads: int, engine: LocalEngine | None
+) -> Work:
+    """What every job is handed; the engine's models are compiled, and known to the database.
+
+    Args:
+        opened: closes what is opened here.
+        engine: a local one that is loaded already.
+    """
     consent.set_region(sessions, settings.legal().region)
     account = await engines.account(settings, sessions)
-    faces = engines.chosen(settings, engine or engines.local(settings, threads=concurrency), account)
+    if account is not None:
+        opened.callback(account.close)
+    faces = engines.chosen(settings, engine or engines.local(settings, threads=threads), account)
     memory.give_back()  # compiling the models took much more than what stays
-    work = _work(settings, sessions, faces, account, threads=concurrency)
+    work = _work(settings, sessions, faces, account, threads=threads)
+    opened.callback(work.threads.shutdown, wait=False, cancel_futures=True)
+    if work.push is not None:
+        opened.push_async_callback(work.push.close)
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(work.vault, public_url) if work.relay is not None else None)
     async with transaction(sessions) as session:
         await reindex.register(session, faces.identity, faces.tail)
-    kind = f"worker {queues[0]}"
-    reporter = Reporter(settings.database_url, kind, queues=queues, slots=concurrency, measure=_gauges(database, kind))
-    traces.configure(kind)
-    connector = PsycopgConnector(conninfo=plain_url(settings.database_url), min_size=1, max_size=4)
-    watching = []
-    if forever:
-        watching.append(asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(sessions, settings))))
-        watching.append(asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(work, settings))))
-    else:
-        await _revive(sessions, settings)
-        await _keep_house(work, settings)
-    try:
-        async with reporter, _opened(connector) as jobs, following(sessions, work.storage):
-            log.info("worker ready", queues=list(queues))
-            while True:
-                await jobs.run_worker_async(
-                    queues=list(queues),
-                    # While some jobs compute, others read their photo or wait for the disk.
-                    concurrency=concurrency + WAITING_JOBS,
-                    fetch_job_polling_interval=0.5,
-                    update_heartbeat_interval=settings.stalled_after_s / 4,
-                    stalled_worker_timeout=settings.stalled_after_s,
-                    delete_jobs="successful",
-                    additional_context={"work": work},
-                    install_signal_handlers=forever,
-                    wait=forever,
-                )
-                if forever or not await hasten(sessions, queues):
-                    break
-    finally:
-        for task in watching:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        if work.push is not None:
-            await work.push.close()
-        work.threads.shutdown(wait=False, cancel_futures=True)
-        if account is not None:
-            account.close()
-        await database.dispose()
+    return work
+
+
+async def _take_jobs(
+    jobs: App, work: Work, settings: Settings, queues: Sequence[str], *, concurrency: int, forever: bool
+) -> None:
+    await jobs.run_worker_async(
+        queues=list(queues),
+        # While some jobs compute, others read their photo or wait for the disk.
+        concurrency=concurrency + WAITING_JOBS,
+        fetch_job_polling_interval=0.5,
+        update_heartbeat_interval=settings.stalled_after_s / 4,
+        stalled_worker_timeout=settings.stalled_after_s,
+        delete_jobs="successful",
+        additional_context={"work": work},
+        install_signal_handlers=forever,
+        wait=forever,
+    )
+
+
+def _regular(work: Work, settings: Settings) -> list[asyncio.Task[None]]:
+    return [
+        asyncio.create_task(_every(settings.stalled_after_s / 3, lambda: _revive(work.sessions, settings))),
+        asyncio.create_task(_every(HOUSEKEEPING_EVERY_S, lambda: _keep_house(work, settings))),
+    ]
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _work(

@@ -20,8 +20,9 @@ NOT_TO_SUPERVISE = (*HEAVY, "sqlalchemy", "fastapi", "numpy", "jinja2", "trouvai
     [
         ("trouvaille.web_process, trouvaille.cli, trouvaille.serving", HEAVY),
         ("trouvaille.cli, trouvaille.serving, trouvaille.supervisor", NOT_TO_SUPERVISE),
+        ("trouvaille.worker", ("fontTools", "botocore", "uvicorn", "trouvaille.app")),
     ],
-    ids=["web", "supervisor"],
+    ids=["web", "supervisor", "worker"],
 )
 def test_a_process_does_not_load_what_only_others_need(modules: str, unwanted: tuple[str, ...]) -> None:
     script = f"""

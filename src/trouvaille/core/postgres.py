@@ -36,7 +36,7 @@ ENVIRONMENT = MappingProxyType({"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"})
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
-        "shared_buffers": "128MB",
+        "shared_buffers": "64MB",
         "max_connections": "100",
         "max_wal_size": "1GB",
         "synchronous_commit": "on",

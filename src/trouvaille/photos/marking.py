@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import structlog
-from fontTools.ttLib import TTFont
-from fontTools.varLib import instancer
 
 from trouvaille.core.db import transaction
 from trouvaille.core.errors import NotFound
@@ -39,6 +37,10 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 @cache
 def fonts() -> tuple[str, ...]:
     """The pages' own font as files that letters can be drawn from, whatever the system has; made once a process."""
+    # Nine megabytes of every worker otherwise, for what few events ask for.
+    from fontTools.ttLib import TTFont  # noqa: PLC0415
+    from fontTools.varLib import instancer  # noqa: PLC0415
+
     made = []
     for number, source in enumerate(_FONTS):
         try:
