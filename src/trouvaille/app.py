@@ -8,6 +8,7 @@ from functools import cache
 from fastapi import APIRouter, Depends, FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
+from starlette.datastructures import State
 from starlette.routing import BaseRoute
 
 from trouvaille import logs
@@ -215,67 +216,22 @@ def create_app(settings: Settings) -> FastAPI:
         raise ValueError("the web process needs DATABASE_URL; `trouvaille serve` sets it")
     engine = connect(settings.database_url, pool_size=settings.database_pool_size, application="trouvaille web")
     site = _site(settings, engine)
-    sessions = site.sessions
-    rush, answers = Rush(settings.data_dir), Answers()
     public_url = (settings.public_url or "").rstrip("/")
     carriers.install(carriers.Carriers(site.vault, public_url) if site.sends_mail else None)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        traces.configure("web")
-        async with site.hub, app.state.reporter, following(sessions, site.storage):
-            sweeping = asyncio.create_task(sweeper.keep_sweeping(app.state.receiver, settings.database_url or ""))
-            yield
-            sweeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeping
-        app.state.receiver.close()
-        app.state.passwords.close()
-        await engine.dispose()
-
     app = FastAPI(
         title="Trouvaille",
-        lifespan=lifespan,
+        lifespan=_lifespan,
         dependencies=list(_EVERY_REQUEST),
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.state.settings = settings
-    app.state.site = site
-    app.state.passwords = Passwords(
-        settings.hashing_threads,
-        memory_kib=settings.password_memory_kib,
-        passes=settings.password_passes,
-        longest_wait_s=settings.hashing_wait_s,
-    )
-    app.state.receiver = Receiver(
-        site.sessions,
-        site.storage,
-        PhotoLimits(settings.photo_limit_bytes, settings.photo_limit_pixels),
-        folder=settings.staging_dir,
-        rush=rush,
-        answers=answers,
-        kept_hours=settings.uploads_kept_hours,
-    )
-    app.state.receiver.archives = Archives(site.sessions, site.storage, site.vault, settings.archive_limit_bytes)
-    app.state.metrics_token = load_token(settings.data_dir, settings.metrics_token)
-    app.state.health = Health(site.sessions, site.storage)
-    app.state.reporter = Reporter(settings.database_url, "web", measure=_gauges(engine, site, app.state.passwords))
-    app.state.sign_on = {
-        each.key: OpenId(each, redirect_uri=f"{(settings.public_url or '').rstrip('/')}/sign-on/{each.key}/callback")
-        for each in site.providers
-    }
-    app.state.codes = Codes()
-    app.state.legal_texts = texts.load(site.legal.texts_dir)
-    app.state.selfie_queue = SelfieQueue()
-    app.state.zip_slots = ZipSlots()
-    app.state.overviews = Overviews()
-    app.state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS, *news_kept.PARTS)
-    app.state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
+    rush, answers = Rush(settings.data_dir), Answers()
+    _equip(app.state, settings, site, engine, rush, answers)
     errors.install(app)
     app.mount("/static", Assets(directory=STATIC, check_dir=False), name="static")
     probes.install(app)
     app.router.routes.extend(_routes())
+    # The last that is added sees a request first.
     app.add_middleware(Shortcut)
     app.add_middleware(i18n.Languages)
     app.add_middleware(
@@ -288,6 +244,54 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(logs.RequestLog)
     app.add_middleware(Metered, rush=rush, answers=answers)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    traces.configure("web")
+    state, site = app.state, app.state.site
+    async with site.hub, state.reporter, following(site.sessions, site.storage):
+        sweeping = asyncio.create_task(sweeper.keep_sweeping(state.receiver, state.settings.database_url))
+        yield
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+    state.receiver.close()
+    state.passwords.close()
+    await state.engine.dispose()
+
+
+def _equip(state: State, settings: Settings, site: Site, engine: AsyncEngine, rush: Rush, answers: Answers) -> None:
+    """What requests of this process share."""
+    state.settings, state.site, state.engine = settings, site, engine
+    state.passwords = Passwords(
+        settings.hashing_threads,
+        memory_kib=settings.password_memory_kib,
+        passes=settings.password_passes,
+        longest_wait_s=settings.hashing_wait_s,
+    )
+    state.receiver = Receiver(
+        site.sessions,
+        site.storage,
+        PhotoLimits(settings.photo_limit_bytes, settings.photo_limit_pixels),
+        folder=settings.staging_dir,
+        rush=rush,
+        answers=answers,
+        kept_hours=settings.uploads_kept_hours,
+    )
+    state.receiver.archives = Archives(site.sessions, site.storage, site.vault, settings.archive_limit_bytes)
+    state.metrics_token = load_token(settings.data_dir, settings.metrics_token)
+    state.health = Health(site.sessions, site.storage)
+    state.reporter = Reporter(settings.database_url or "", "web", measure=_gauges(engine, site, state.passwords))
+    state.sign_on = {
+        each.key: OpenId(each, redirect_uri=f"{(settings.public_url or '').rstrip('/')}/sign-on/{each.key}/callback")
+        for each in site.providers
+    }
+    state.codes, state.selfie_queue = Codes(), SelfieQueue()
+    state.zip_slots, state.overviews = ZipSlots(), Overviews()
+    state.legal_texts = texts.load(site.legal.texts_dir)
+    state.kept = (*guests_kept.PARTS, *matching_kept.PARTS, *delivery_kept.PARTS, *news_kept.PARTS)
+    state.tariff = Tariff(settings.rekognition_price_per_1000, settings.rekognition_monthly_ceiling)
 
 
 def _site(settings: Settings, engine: AsyncEngine) -> Site:
