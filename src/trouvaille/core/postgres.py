@@ -36,7 +36,7 @@ ENVIRONMENT = MappingProxyType({"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"})
 
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
-        "shared_buffers": "64MB",
+        "shared_buffers": "64MB",  # the system keeps what else is read often, and gives it up where memory is short
         "max_connections": "100",
         "max_wal_size": "1GB",
         "synchronous_commit": "on",
