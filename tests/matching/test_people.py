@@ -225,6 +225,21 @@ def test_who_says_no_to_one_of_several_pictures_of_themselves_is_asked_about_wha
     assert dict(zip(found.faces.tolist(), found.sure.tolist(), strict=True)) == {0: True, 1: True, 2: False}
 
 
+def test_what_is_like_a_sure_picture_with_a_no_is_not_asked_about() -> None:
+    guest = random(37, 1)[0]
+    burst, photos = _burst(guest, 38), _numbers(0, 3)
+    found = _found(guest[None], burst, photos, answers=_answers(_numbers(0), _numbers(0), yes=False))
+    assert found.faces.tolist() == [0]  # the answer itself
+
+
+def test_a_poor_face_is_what_an_answer_means_and_changes_no_template() -> None:
+    guest, *asides = random(39, 3)
+    blurred, neighbour = like(guest, 0.5, asides[0]), like(guest, 0.2, asides[1])
+    gallery = _gallery(np.stack([blurred, neighbour]), _numbers(0, 0), 0)
+    said = people.refined_probes(guest[None], gallery, _answers(_numbers(0), _numbers(0)))
+    assert said == pytest.approx(guest[None])
+
+
 def test_a_no_takes_nothing_away_that_is_sure_by_itself() -> None:
     guest, *asides = random(27, 3)
     first = like(guest, 0.6, asides[0])

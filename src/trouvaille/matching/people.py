@@ -174,7 +174,8 @@ def refined_probes(probes: Floats, gallery: Gallery, answers: Answers) -> Floats
     """
     said = np.zeros_like(probes)
     guests, faces, yes = _answered(probes, gallery, answers)
-    np.add.at(said, guests[yes], gallery.templates[faces[yes]])
+    helps = yes & ~gallery.poor[faces]
+    np.add.at(said, guests[helps], gallery.templates[faces[helps]])
     length = np.linalg.norm(said, axis=1, keepdims=True)
     return _unit(probes + said / np.maximum(length, 1))
 
@@ -216,7 +217,8 @@ def found(probes: Floats, gallery: Gallery, faces: Floats, limits: Thresholds, a
     whose, places, similarities, sure, free = (np.concatenate(column) for column in zip(*parts, strict=True))
     every = Found(whose, places, similarities, sure)
     guest, face, yes = _answered(probes, gallery, answers)
-    shown = np.concatenate([whose[sure], guest[yes]]), np.concatenate([places[sure], face[yes]])
+    certain = sure & ~_said_no(every, gallery.photos, answers)
+    shown = np.concatenate([whose[certain], guest[yes]]), np.concatenate([places[certain], face[yes]])
     like_shown = _nearly(every, *shown, gallery, limits.same)
     like_refused = _nearly(every, guest[~yes], face[~yes], gallery, limits.same)
     sure = sure | (free & like_shown & ~like_refused)
@@ -245,6 +247,13 @@ def _candidates(
     sure = (similarity >= enough[face]) & ~behind
     free = ~(behind & (best >= enough)[face])
     return guest, face + some.start, similarity, sure, free
+
+
+def _said_no(every: Found, photos: Places, answers: Answers) -> Flags:
+    """Whether the guest said that they are not in the photo: (m,)."""
+    span = int(photos[-1]) + 1  # of numbers that ascend
+    refused = (answers.guests * span + answers.photos)[~answers.yes]
+    return np.isin(every.guests * span + photos[every.faces], refused)
 
 
 def _nearly(every: Found, guests: Places, faces: Places, gallery: Gallery, same: float) -> Flags:
