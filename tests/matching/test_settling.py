@@ -160,6 +160,14 @@ async def test_a_poor_face_is_found_where_it_is_very_similar_in_whatever_order_i
     assert results == [{("g", "blurred"): Tier.SURE}] * 2
 
 
+async def test_an_event_without_faces_is_settled(party: Parties) -> None:
+    event = await party()
+    await event.guest("g", random(23, 1)[0])
+    await event.photo("nobody")
+    await event.settle()
+    assert await event.result() == {}
+
+
 async def test_answers_stay_whatever_is_settled(party: Parties) -> None:
     selfie, stranger = random(7, 2)
     event = await party()

@@ -175,7 +175,8 @@ def refined_probes(probes: Floats, gallery: Gallery, answers: Answers) -> Floats
     said = np.zeros_like(probes)
     guests, faces, yes = _answered(probes, gallery, answers)
     helps = yes & ~gallery.poor[faces]
-    np.add.at(said, guests[helps], gallery.templates[faces[helps]])
+    for guest, face in zip(guests[helps], faces[helps], strict=True):
+        said[guest] += gallery.templates[face]
     length = np.linalg.norm(said, axis=1, keepdims=True)
     return _unit(probes + said / np.maximum(length, 1))
 
