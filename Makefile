@@ -24,8 +24,8 @@ run: setup ## Run a real instance: database, web and workers
 	@$(BIN)/trouvaille serve
 
 # Three processes a two-core machine: a third of the time goes by waiting. A file's tests stay together, for many share a
-# server or an event that takes seconds to make.
-PYTEST = $(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3) --dist loadfile --no-loadscope-reorder
+# server or an event that takes seconds to make. What `check` has run is not run again.
+PYTEST = $(BIN)/python -m pytest -n $(or $(TEST_PROCESSES),3) --dist loadfile --no-loadscope-reorder --ignore tests/checks
 
 # What failed, alone: beside others on a busy machine a browser or a process can be late. What is wrong fails again.
 ALONE = $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
