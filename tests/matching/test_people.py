@@ -251,12 +251,11 @@ def test_a_no_takes_nothing_away_that_is_sure_by_itself() -> None:
 def test_nearly_the_same_picture_is_not_shown_to_one_whom_somebody_else_fits_better() -> None:
     guest, aside = random(28, 2)
     burst = _burst(guest, 29)
-    neighbour = like(burst[1], 0.5, aside)
+    # Somebody like the second picture, and not like the first.
+    neighbour = like(burst[1], LIMITS.sure + 0.015, aside - burst[0] * np.float32(0.4))
     found = _found(np.stack([guest, neighbour]), burst, _numbers(0, 1))
-    told = {
-        (int(who), int(face)): bool(sure) for who, face, sure in zip(found.guests, found.faces, found.sure, strict=True)
-    }
-    assert told[1, 1] and not told.get((0, 1), False)
+    told = zip(found.guests.tolist(), found.faces.tolist(), found.sure.tolist(), strict=True)
+    assert {(0, 0, True), (0, 1, False), (1, 1, True)} <= set(told)
 
 
 def test_two_faces_in_one_photo_are_not_the_same_picture() -> None:
@@ -280,6 +279,26 @@ def test_a_poor_face_counts_only_where_it_is_very_similar_and_helps_nobody() -> 
     # A poor picture of a burst comes with the others.
     burst = _burst(guest, 33)
     assert _found(guest[None], burst, _numbers(0, 1), 1).sure.tolist() == [True, True]
+
+
+def test_a_poor_face_is_neither_helped_by_a_guests_surest_photos_nor_one_of_them() -> None:
+    guest, one, two, three = random(40, 4)
+    certain = like(guest, 0.55, one)
+    doubtful = like(certain, 0.5, two)
+    alone = float(guest @ doubtful)
+    found = _found(guest[None], np.stack([certain, doubtful]), _numbers(0, 1), 0)
+    assert found.similarities[1] == pytest.approx(alone, abs=1e-4)
+    # Just below what a poor face needs, and above it with help.
+    near = LIMITS.link - 0.02
+    side = like(guest, 0.0, certain)
+    rest = like(side, 0.0, like(guest, 0.0, three))
+    along = (0.5 - near * (guest @ certain)) / (side @ certain)
+    blurred = near * guest + along * side + np.sqrt(1 - near**2 - along**2) * rest
+    blurred = np.asarray(blurred / np.linalg.norm(blurred), np.float32)
+    assert certain @ blurred < LIMITS.same and abs(guest @ blurred - near) < 0.01
+    faces = np.stack([certain, blurred])
+    assert _found(guest[None], faces, _numbers(0, 1)).similarities[1] > LIMITS.link
+    assert _found(guest[None], faces, _numbers(0, 1), 1).faces.tolist() == [0]
 
 
 def test_an_empty_event_is_no_error() -> None:

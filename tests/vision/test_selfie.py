@@ -129,6 +129,20 @@ def test_a_large_selfie_is_as_good_however_much_of_it_has_to_be_read(
     assert quick.quality == pytest.approx(whole.quality, abs=0.1)
 
 
+def test_a_selfie_is_known_by_all_looks_at_it_alike(
+    engine: LocalEngine, portrait: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selfie = encode(portrait)
+    known = engine.analyse_selfie([selfie]).template
+    looks = []
+    for scale in (1.0, 0.93, 1.07):
+        monkeypatch.setattr(engines, "_SELFIE_SCALES", (scale,))
+        looks.append(engine.analyse_selfie([selfie]).template)
+    mean = np.mean(looks, axis=0)
+    assert known == pytest.approx(mean / np.linalg.norm(mean), abs=1e-3)
+    assert min(looks[0] @ looks[1], looks[0] @ looks[2]) < 0.995
+
+
 def test_too_small(engine: LocalEngine, portrait: Image.Image, encode: Encode) -> None:
     canvas = Image.new("RGB", (1200, 900), (150, 150, 150))
     canvas.paste(portrait.resize((180, 225), Image.Resampling.LANCZOS), (400, 300))  # a face of about 46 px
